@@ -1,0 +1,74 @@
+"""`manage.py setup_database`: make the two roles and the database, safely repeatable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from psycopg import sql
+
+from opsadmin.database import APP, OWNER, role_password, user_of
+
+
+class Command(BaseCommand):
+    help = (
+        "Create the roles opsadmin_owner and opsadmin_app and the database that DATABASE_URL names. "
+        "DATABASE_URL must log in as somebody who may create roles and databases."
+    )
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        url = settings.DATABASE_URL
+        if user_of(url) in (OWNER, APP):
+            raise CommandError(
+                f"DATABASE_URL logs in as {user_of(url)}, which may not create roles. "
+                "Set things up once with a login that may (see docs/operations.md)."
+            )
+        name = settings.DATABASES["default"]["NAME"]
+        try:
+            with psycopg.connect(_maintenance(url), autocommit=True) as connection:
+                for role in (OWNER, APP):
+                    _make_role(connection, role, role_password(url, role))
+                _make_database(connection, name)
+        except psycopg.OperationalError as error:
+            raise CommandError(f"PostgreSQL cannot be reached: {error}") from error
+        self.stdout.write(f"roles {OWNER}, {APP} and database {name} are there")
+
+
+def _maintenance(url: str) -> str:
+    """The connection string of the server's own `postgres` database, which is always there."""
+    return psycopg.conninfo.make_conninfo(url, dbname="postgres")
+
+
+def _make_role(connection: psycopg.Connection, role: str, password: str | None) -> None:
+    """A role that may log in and nothing else.
+
+    Two set-ups may run at once on one server, and roles belong to the server: the one that comes second finds it made.
+    """
+    try:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+    except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+        pass
+    if password:
+        connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
+    # A login that is not a superuser must belong to a role to make a database that the role owns.
+    if role == OWNER:
+        superuser = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+        if superuser and not superuser[0]:
+            connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)))
+
+
+def _make_database(connection: psycopg.Connection, name: str) -> None:
+    exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+    if not exists:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(
+                sql.Identifier(name), sql.Identifier(OWNER)
+            )
+        )
+    # Nobody but the two roles enters, and the app role makes no tables, not even temporary ones.
+    database = sql.Identifier(name)
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(APP)))

@@ -46,11 +46,6 @@ INSTALLED_APPS = [
     "admin_ext.audit",
     "admin_ext.access",
     "admin_ext",
-    "admin_ext.notices",
-    "admin_ext.jobs",
-    "admin_ext.filtering",
-    "admin_ext.plans",
-    "admin_ext.transfers",
     "apps.accounts",
     "apps.customers",
 ]
@@ -102,7 +97,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "admin_ext.access.backends.RoleBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -118,6 +113,7 @@ LOGIN_URL = "admin:login"
 # guardian stores the grants; the decision is admin_ext.access's alone.
 ANONYMOUS_USER_NAME = None
 GUARDIAN_MONKEY_PATCH_USER = False
+SILENCED_SYSTEM_CHECKS = ["guardian.W001"]  # its backend would decide beside access/; it must not
 
 # simple-history gives tables and vocabulary; triggers write, so its own writers are off.
 SIMPLE_HISTORY_ENABLED = False

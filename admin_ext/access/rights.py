@@ -1,0 +1,181 @@
+"""The one place where a right is decided: asked for one row with `can`, for many with `restrict`.
+
+A role (group) says what somebody may do, a scope says where, a grant on the row itself is the exception that needs no
+role. `can` asks `restrict` about the one row, so the two cannot disagree. Nothing is remembered beyond the `user`
+object, which lives for one request or one chunk of a job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from django.db import models
+from django.db.models import Q
+
+from admin_ext.access.scopes import granted_places, scope_model
+
+M = TypeVar("M", bound=models.Model)
+
+# Up to here the keys of granted rows are written into the query; beyond, the database joins the grants. No single
+# form is fast for both: the planner walks the list's index in search of a few rare rows, or carries a huge list.
+INLINE_KEYS = 200
+NOTHING = Q(pk__in=[])
+
+
+class NotPermitted(Exception):
+    """The actor has no right to do this, or no right to know that the row exists."""
+
+
+class OutOfScope(NotPermitted):
+    """A write would leave a row where its writer may not work."""
+
+
+def permission(model: type[models.Model], action: str) -> str:
+    """The Django permission that a role needs for `action` on `model`; a part asks for its whole's."""
+    whole = whole_of(model)
+    if whole is not model:
+        action = _on_whole(action)
+    return f"{whole._meta.app_label}.{action}_{whole._meta.concrete_model._meta.model_name}"
+
+
+def whole_of(model: type[models.Model]) -> type[models.Model]:
+    """The model of which `model` is a part (an order for its lines), or `model` itself."""
+    while part_of := getattr(model, "part_of", ""):
+        model = model._meta.get_field(part_of).related_model
+    return model
+
+
+def can(user: Any, action: str, target: models.Model | type[models.Model]) -> bool:
+    """May `user` do `action` to this row? For a model instead of a row: to any row at all?"""
+    if not user.is_active:
+        return False
+    if isinstance(target, type):
+        return access_of(user).holds_any(target, action)
+    if target.pk is None:
+        return access_of(user).holds(type(target), action)
+    queryset = type(target)._default_manager.filter(pk=target.pk)
+    return restrict(queryset, user, action).exists()
+
+
+def restrict(queryset: models.QuerySet[M], user: Any, action: str = "view") -> models.QuerySet[M]:
+    """The rows of `queryset` to which `user` may do `action`."""
+    if user is None or not user.is_active:
+        return queryset.none()
+    if user.is_superuser:
+        return queryset
+    where = access_of(user).where(queryset.model, action)
+    return queryset.filter(where) if where else queryset
+
+
+def check_inside(user: Any, model: type[models.Model], keys: Iterable[int], action: str) -> None:
+    """After a write, in its transaction: every touched row is still where the writer may do `action`.
+
+    Raises OutOfScope. A holder of the model's `handover_…` permission may hand rows to another scope.
+    """
+    keys = set(keys)
+    if user.has_perm(permission(whole_of(model), "handover")):
+        return
+    inside = restrict(model._default_manager.filter(pk__in=keys), user, action).count()
+    if inside != len(keys):
+        raise OutOfScope(
+            f"{len(keys) - inside} {model._meta.verbose_name_plural} would end up outside your scope. "
+            "Nothing was saved. Choose a place where you work, or ask somebody who may hand over."
+        )
+
+
+def access_of(user: Any) -> Access:
+    """What this user object may do; worked out once for as long as the object lives."""
+    access = getattr(user, "_opsadmin_access", None)
+    if access is None:
+        access = user._opsadmin_access = Access(user)
+    return access
+
+
+class Access:
+    """The rights of one user during one request or chunk."""
+
+    def __init__(self, user: Any) -> None:
+        self.user = user
+        self._places: dict[str, list[int] | None] = {}
+        self._granted: dict[tuple[type[models.Model], str], list[int] | None] = {}
+
+    def holds(self, model: type[models.Model], action: str) -> bool:
+        """Does a role give this action on the model?"""
+        return self.user.has_perm(permission(model, action))
+
+    def holds_any(self, model: type[models.Model], action: str) -> bool:
+        """Does a role, or a grant on some row, give this action on the model?"""
+        if self.holds(model, action) or (_owner_field(model) and action in ("view", "change")):
+            return True
+        whole = whole_of(model)
+        keys = self.granted(whole, _on_whole(action) if whole is not model else action)
+        return keys is None or bool(keys)
+
+    def where(self, model: type[models.Model], action: str, prefix: str = "") -> Q:
+        """The condition on rows of `model`; an empty Q means every row."""
+        if self.user.is_superuser:
+            return Q()
+        if part_of := getattr(model, "part_of", ""):
+            whole = model._meta.get_field(part_of).related_model
+            return self.where(whole, _on_whole(action), f"{prefix}{part_of}__")
+        by_role = self._where_by_role(model, action, prefix)
+        if by_role is not None and not by_role:
+            return by_role
+        alternatives = by_role if by_role is not None else Q(**{f"{prefix}pk__in": []})
+        if owner := _owner_field(model):
+            alternatives |= Q(**{f"{prefix}{owner}": self.user.pk})
+        keys = self.granted(model, action)
+        if keys is None:
+            alternatives |= Q(**{f"{prefix}pk__in": self._grants_query(model, action)})
+        elif keys:
+            alternatives |= Q(**{f"{prefix}pk__in": keys})
+        return alternatives
+
+    def places(self, dimension: str) -> list[int] | None:
+        """Keys of the places of a dimension where the user may work; None means everywhere."""
+        if dimension not in self._places:
+            model = scope_model(dimension)
+            everywhere = self.user.has_perm(f"{model._meta.app_label}.access_all_{dimension}")
+            self._places[dimension] = None if everywhere else granted_places(self.user, dimension)
+        return self._places[dimension]
+
+    def granted(self, model: type[models.Model], action: str) -> list[int] | None:
+        """Keys of the rows granted one by one; None when there are more than are worth listing."""
+        if not hasattr(model, "user_grants_model"):
+            return []
+        if (model, action) not in self._granted:
+            keys = list(self._grants_query(model, action)[: INLINE_KEYS + 1])
+            self._granted[model, action] = keys if len(keys) <= INLINE_KEYS else None
+        return self._granted[model, action]
+
+    def _where_by_role(self, model: type[models.Model], action: str, prefix: str) -> Q | None:
+        """None when no role gives the action; an empty Q when one gives it everywhere."""
+        if not self.holds(model, action):
+            return None
+        condition = Q()
+        for dimension, path in getattr(model, "scopes", {}).items():
+            places = self.places(dimension)
+            if places is not None:
+                condition &= Q(**{f"{prefix}{path}__in": places})
+        return condition
+
+    def _grants_query(self, model: Any, action: str) -> models.QuerySet:
+        codename = f"{action}_{model._meta.model_name}"
+        by_user = model.user_grants_model.objects.filter(user=self.user.pk, permission__codename=codename)
+        by_group = model.group_grants_model.objects.filter(
+            group__in=self.user.groups.values("pk"), permission__codename=codename
+        )
+        return by_user.values_list("content_object_id", flat=True).union(
+            by_group.values_list("content_object_id", flat=True)
+        )
+
+
+def _on_whole(action: str) -> str:
+    """What a person must hold on the whole to do `action` to a part: to see it, or to change it."""
+    return action if action in ("view", "export", "import") else "change"
+
+
+def _owner_field(model: type[models.Model]) -> str:
+    """The foreign key that makes a row somebody's own; the owner needs no role to see it."""
+    return getattr(model, "owner_field", "")

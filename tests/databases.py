@@ -1,0 +1,100 @@
+"""The suite's databases: one migrated template, cloned for every worker and for every test that commits.
+
+The suite logs in as the runtime role; only the template is made by the owner. A test that commits gets a fresh clone
+afterwards instead of a flush: TRUNCATE on the record is refused, and a clone keeps what migrations put in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, connections
+from psycopg import sql
+
+from opsadmin.database import APP, OWNER, as_role, role_password
+from opsadmin.management.commands.setup_database import _make_database, _make_role
+
+ROOT = Path(settings.BASE_DIR)
+
+
+def log_in_as(role: str, name: str) -> None:
+    """Point the suite's connection at a database as a role."""
+    for each in connections.all():
+        each.close()
+        each.settings_dict["NAME"] = name
+        each.settings_dict["USER"] = role
+        each.settings_dict["PASSWORD"] = role_password(settings.DATABASE_URL, role) or ""
+
+
+def set_up() -> psycopg.Connection:
+    """A connection of the set-up login, outside every test database."""
+    return psycopg.connect(psycopg.conninfo.make_conninfo(settings.DATABASE_URL, dbname="postgres"), autocommit=True)
+
+
+def template_name() -> str:
+    """Changes with whatever the migrated database is made from."""
+    digest = hashlib.sha256()
+    sources = [*ROOT.glob("apps/*/migrations/*.py"), *ROOT.glob("admin_ext/**/migrations/*.py")]
+    sources += [*ROOT.glob("**/audit/*.py"), *ROOT.glob("admin_ext/**/sql/*.sql"), *ROOT.glob("apps/**/sql/*.sql")]
+    sources += [*ROOT.glob("apps/*/models.py"), ROOT / "requirements.txt"]
+    for path in sorted(sources):
+        digest.update(str(path.relative_to(ROOT)).encode())
+        digest.update(path.read_bytes())
+    return f"opsadmin_template_{digest.hexdigest()[:12]}"
+
+
+def make_template() -> str:
+    """Migrate the template, unless a worker beside us or an earlier run did."""
+    name = template_name()
+    with set_up() as server:
+        server.execute("SELECT pg_advisory_lock(hashtext('opsadmin tests'))")
+        if server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return name
+        # Another suite may be running from its own template: only what is a day old is stale.
+        for (stale,) in server.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE 'opsadmin\\_template\\_%' "
+            "AND (pg_stat_file('base/' || oid || '/PG_VERSION')).modification < now() - interval '1 day'"
+        ).fetchall():
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(stale)))
+        for role in (OWNER, APP):
+            _make_role(server, role, role_password(settings.DATABASE_URL, role))
+        making = f"{name}_making"
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(making)))
+        _make_database(server, making)
+        log_in_as(OWNER, making)
+        call_command("migrate", verbosity=0)
+        log_in_as(APP, making)
+        server.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(making), sql.Identifier(name)))
+    return name
+
+
+def clone(template: str, name: str) -> None:
+    """Make `name` anew from the template and log in to it as the runtime role."""
+    connection.close()
+    with set_up() as server:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        server.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY wal_log").format(
+                sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)
+            )
+        )
+        database = sql.Identifier(name)
+        server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+        server.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(APP)))
+    log_in_as(APP, name)
+
+
+def drop(name: str) -> None:
+    connection.close()
+    with set_up() as server:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def owner_connection() -> psycopg.Connection:
+    """The current test database as the owner of its tables."""
+    url = as_role(settings.DATABASE_URL, OWNER)
+    return psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname=connection.settings_dict["NAME"]))

@@ -49,7 +49,7 @@ def service(name: str, *, right: str, model: str = "") -> Callable[[Callable[P, 
                     check_inside(actor, type(row), [row.pk], right)
                 return result
 
-        call.service_name, call.right = name, right  # type: ignore[attr-defined]
+        call.service_name, call.right, call.subject = name, right, subject  # type: ignore[attr-defined]
         registry[name] = call
         return call  # type: ignore[return-value]
 

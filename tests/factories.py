@@ -89,3 +89,18 @@ def grant(user: Any, action: str, row: Any) -> Any:
         permission = Permission.objects.get(content_type__app_label=row._meta.app_label, codename=codename)
         row.user_grants_model.objects.create(user=user, permission=permission, content_object=row)
     return type(user).objects.get(pk=user.pk)
+
+
+class RoleFactory(RecordFactory):
+    class Meta:
+        model = accounts.Role
+
+    name = factory.Sequence(lambda n: f"Role {n}")
+
+
+class TeamFactory(RecordFactory):
+    class Meta:
+        model = accounts.Team
+
+    code = factory.Sequence(lambda n: f"T{n}")
+    name = factory.Sequence(lambda n: f"Team {n}")

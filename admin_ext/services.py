@@ -23,12 +23,15 @@ class Refused(Exception):
     """A rule of the business says no. The message tells a person which, and what to do; subclasses are the facts."""
 
 
-def service(name: str, *, right: str, model: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+def service(
+    name: str, *, right: str, model: str = "", possible: Callable[[Any], bool] | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function the verb `name` (stored by that name, chosen by hand: `orders.ship`).
 
     The function takes keywords only, `actor` first. Its second parameter is the row the verb acts on: it is locked and
     read again under the actor's `right` before the function sees it, and checked to be still in scope afterwards.
-    For a verb that makes rows, `model` ("app.Model") names what the right is asked on instead.
+    For a verb that makes rows, `model` ("app.Model") names what the right is asked on instead. `possible` tells for
+    which rows a button for it makes sense.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -50,6 +53,7 @@ def service(name: str, *, right: str, model: str = "") -> Callable[[Callable[P, 
                 return result
 
         call.service_name, call.right, call.subject = name, right, subject  # type: ignore[attr-defined]
+        call.possible = possible  # type: ignore[attr-defined]
         registry[name] = call
         return call  # type: ignore[return-value]
 

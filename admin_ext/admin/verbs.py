@@ -36,14 +36,12 @@ class Verb:
     """A service as a button.
 
     `service` is a function made with `@service`; its second parameter takes the row, the rest come from `form`.
-    `possible` tells for which rows the button makes sense; the service decides.
     """
 
     service: Callable[..., Any]
     label: str
     icon: str = "bolt"
     form: type[forms.Form] = OptionalReasonForm
-    possible: Callable[[Any], bool] | None = None
     bulk: bool = True
     danger: bool = False
 
@@ -60,7 +58,8 @@ class Verb:
         return self.service.subject  # type: ignore[attr-defined]
 
     def is_offered(self, user: Any, row: models.Model) -> bool:
-        return (self.possible is None or self.possible(row)) and can(user, self.right, row)
+        possible = self.service.possible  # type: ignore[attr-defined]
+        return (possible is None or possible(row)) and can(user, self.right, row)
 
     def call(self, *, actor: Any, row: models.Model, **arguments: Any) -> Any:
         return self.service(actor=actor, **{self.subject: row}, **arguments)

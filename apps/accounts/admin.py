@@ -35,8 +35,8 @@ class UserAdmin(ModelAdmin):
     verbs = (
         Verb(services.give_role, "Give a role", "badge", RoleForm, bulk=False),
         Verb(services.take_role, "Take a role", "badge", RoleForm, bulk=False),
-        Verb(services.deactivate_user, "Deactivate", "person_off", ReasonForm, lambda u: u.is_active, danger=True),
-        Verb(services.reactivate_user, "Reactivate", "person", possible=lambda u: not u.is_active),
+        Verb(services.deactivate_user, "Deactivate", "person_off", ReasonForm, danger=True),
+        Verb(services.reactivate_user, "Reactivate", "person"),
     )
     fieldsets = [
         (None, {"fields": [("username", "email"), ("first_name", "last_name"), "time_zone"]}),

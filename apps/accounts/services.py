@@ -18,7 +18,7 @@ class RightNotHeld(Refused):
     """Nobody can give a right that they do not hold."""
 
 
-@service("accounts.deactivate", right="delete")
+@service("accounts.deactivate", right="delete", possible=lambda user: user.is_active)
 def deactivate_user(*, actor: User, user: User, reason: str) -> User:
     """Close a person's account; nothing of what they did changes. Raises PersonIsYourself."""
     if user.pk == actor.pk:
@@ -28,7 +28,7 @@ def deactivate_user(*, actor: User, user: User, reason: str) -> User:
     return user
 
 
-@service("accounts.reactivate", right="delete")
+@service("accounts.reactivate", right="delete", possible=lambda user: not user.is_active)
 def reactivate_user(*, actor: User, user: User, reason: str = "") -> User:
     """Open a closed account again."""
     user.is_active = True

@@ -39,17 +39,16 @@ class CustomerAdmin(ModelAdmin):
     list_select_related = ["region", "account_manager"]
     inlines = [ContactInline, AddressInline]
     verbs = (
-        Verb(services.hold_customer, "Put on hold", "front_hand", ReasonForm, lambda c: c.status == "active"),
-        Verb(services.release_customer, "Release", "lock_open", possible=lambda c: c.status == "on_hold"),
+        Verb(services.hold_customer, "Put on hold", "front_hand", ReasonForm),
+        Verb(services.release_customer, "Release", "lock_open"),
         Verb(
             services.change_credit_limit,
             "Change credit limit",
             "credit_score",
             CreditLimitForm,
-            lambda c: c.status != "closed",
             bulk=False,
         ),
-        Verb(services.close_customer, "Close", "block", ReasonForm, lambda c: c.status != "closed", danger=True),
+        Verb(services.close_customer, "Close", "block", ReasonForm, danger=True),
     )
     fieldsets = [
         (None, {"fields": [("code", "name"), ("status", "region"), ("account_manager", "brought_in")]}),

@@ -47,7 +47,11 @@ INSTALLED_APPS = [
     "admin_ext.audit",
     "admin_ext.access",
     "admin_ext",
+    "admin_ext.notices",
+    "admin_ext.jobs",
     "admin_ext.filtering",
+    "admin_ext.plans",
+    "admin_ext.transfers",
     "apps.accounts",
     "apps.customers",
 ]

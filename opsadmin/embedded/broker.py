@@ -38,18 +38,18 @@ def open_folders(data: Path) -> None:
         folder = data / name
         folder.mkdir(mode=0o700, exist_ok=True)
         for remains in (*folder.glob(".*_*"), *folder.glob("*.pidbox*"), *folder.glob("*celeryev*")):
-            remains.unlink()
+            remains.unlink(missing_ok=True)
 
 
 class Channel(filesystem.Channel):
     """kombu's channel, with atomic messages and exchange tables."""
 
-    def _put(self, queue: str, payload: Any, **_: Any) -> None:
+    def _put(self, queue: str, payload: Any, **_: Any) -> None:  # type: ignore[override]
         # Wall-clock time: the order of names must hold across a reboot, at which the monotonic clock begins anew.
         name = f"{time.time_ns():020}_{uuid.uuid4()}.{queue}.msg"
         _write(Path(self.data_folder_out) / name, dumps(payload))
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: float | None = None) -> Any:
         folder = Path(self.data_folder_in)
         for name in sorted(os.listdir(folder)):
             if name.partition(".")[2] != f"{queue}.msg":
@@ -59,9 +59,9 @@ class Channel(filesystem.Channel):
                 (folder / name).rename(taken)
             except FileNotFoundError:  # another consumer was first
                 continue
-            message = taken.read_bytes()
+            text = bytes_to_str(taken.read_bytes())
             taken.unlink()
-            return loads(bytes_to_str(message))
+            return loads(text)
         raise Empty
 
     def get_table(self, exchange: str) -> Bindings:
@@ -86,7 +86,16 @@ class Channel(filesystem.Channel):
 
 
 class Transport(filesystem.Transport):
+    """kombu's transport, which cannot be reached where its folders cannot be used."""
+
     Channel = Channel
+
+    def establish_connection(self) -> Any:
+        options = self.client.transport_options
+        for name in ("data_folder_in", "data_folder_out", "control_folder"):
+            if not os.access(options[name], os.R_OK | os.W_OK | os.X_OK):
+                raise ConnectionError(f"the broker's folder {options[name]} is missing or not writable")
+        return super().establish_connection()
 
 
 def _write(path: Path, text: str) -> None:

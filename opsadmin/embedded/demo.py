@@ -32,20 +32,22 @@ def run(data: stack.Data, port: int) -> int:
     with contextlib.ExitStack() as held:
         _claim_demo(held, data)
         _check_port(port)
-        supervisor = held.enter_context(Supervisor(say))
-        try:
-            cluster = _start_postgres(held, supervisor, data) if stack.database_is_embedded() else None
-            environment = data.environment(cluster)
-            broker.open_folders(data.path)
-            _prepare(supervisor, data, environment)
-            supervisor.start(stack.worker(environment))
-            supervisor.start(stack.beat(environment))
-            supervisor.start(stack.web(environment, port))
-            supervisor.watch(until=lambda: _answers(port))
-            _introduce(port, environment)
-            supervisor.watch()
-        except ToldToStop:
-            say("stopping: web, beat, worker, then the database (Ctrl-C again to hurry)")
+        cluster = _open_cluster(held, data) if stack.database_is_embedded() else None
+        environment = data.environment(cluster)
+        broker.open_folders(data.path)
+        with Supervisor(say) as supervisor:
+            try:
+                if cluster:
+                    cluster.wait_until_ready(supervisor.start(cluster.program()))
+                _prepare(supervisor, data, environment)
+                supervisor.start(stack.worker(environment))
+                supervisor.start(stack.beat(environment))
+                supervisor.start(stack.web(environment, port))
+                supervisor.watch(until=lambda: _answers(port))
+                _introduce(port, environment)
+                supervisor.watch()
+            except ToldToStop:
+                say("stopping: web, beat, worker, then the database (Ctrl-C again to hurry)")
     say("stopped")
     return 0
 
@@ -91,7 +93,8 @@ def _check_port(port: int) -> None:
             raise Obstacle(f"Port {port} cannot be used ({error.strerror}). Choose another with --port N.") from error
 
 
-def _start_postgres(held: contextlib.ExitStack, supervisor: Supervisor, data: stack.Data) -> Cluster:
+def _open_cluster(held: contextlib.ExitStack, data: stack.Data) -> Cluster:
+    """The cluster of the data directory, claimed and ready to be started."""
     cluster = data.cluster()
     try:
         held.enter_context(claim(stack.cluster_claim(cluster), "./dev demo"))
@@ -100,8 +103,7 @@ def _start_postgres(held: contextlib.ExitStack, supervisor: Supervisor, data: st
     if cluster.initialise():
         say(f"made a PostgreSQL cluster in {cluster.directory}")
     cluster.clear_remains()
-    process = supervisor.start(cluster.program())
-    cluster.wait_until_ready(process)
+    held.callback(cluster.remove_socket)
     return cluster
 
 

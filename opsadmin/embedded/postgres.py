@@ -133,6 +133,7 @@ class Cluster:
             yield process
         finally:
             program.stop(process)
+            self.remove_socket()
 
     def clear_remains(self) -> None:
         """See that nothing of an earlier server is in the way. Call it only while holding the claim on the cluster.
@@ -154,9 +155,13 @@ class Cluster:
                 raise PostgresNotStarted(f"An earlier PostgreSQL (process {pid}) still runs on {self.directory}.")
             time.sleep(0.1)
 
-    def remove(self) -> None:
-        """Delete the stopped cluster with its socket directory."""
+    def remove_socket(self) -> None:
+        """Leave nothing outside `home`, once it has stopped."""
         shutil.rmtree(self.socket, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Delete the stopped cluster."""
+        self.remove_socket()
         shutil.rmtree(self.home, ignore_errors=True)
 
     @property

@@ -70,16 +70,17 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 def run_in_foreground(command: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a command at the terminal, keyboard and Ctrl-C included, and return its exit code."""
-    told: list[int] = []
     process = _start(command, signal.SIGTERM, env=dict(environment))
 
     def pass_on(number: int, _: object) -> None:
-        told.append(number)
         # The terminal sends Ctrl-C to the command itself as well.
         if number != signal.SIGINT:
             process.send_signal(number)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as `nohup` wants it
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, pass_on) for number in numbers}
     try:
         code = process.wait()
     finally:
@@ -93,19 +94,19 @@ def _start(command: Sequence[str], death_signal: Signals, **options: object) -> 
     try:
         if _libc is None:
             return watch.start(command, death_signal, **options)
-        return subprocess.Popen(command, preexec_fn=_tie(death_signal), **options)  # type: ignore[call-overload]
+        return subprocess.Popen(command, preexec_fn=_tie(_libc, death_signal), **options)  # type: ignore[call-overload]
     except OSError as error:
         raise Obstacle(f"{command[0]} cannot be started: {error.strerror}.") from error
 
 
-def _tie(death_signal: Signals) -> Callable[[], None]:
-    """What the child does before it becomes the program: it asks for a signal at its parent's death."""
+def _tie(kernel: ctypes.CDLL, death_signal: Signals) -> Callable[[], None]:
+    """What the child does before it becomes the program: it asks the kernel for a signal at its parent's death."""
     parent = os.getpid()
 
     def tie() -> None:
         # A shell's background job is born deaf to SIGINT, and its children would be too.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
+        kernel.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
 

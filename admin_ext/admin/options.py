@@ -19,10 +19,12 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
 from admin_ext.access.rights import NotPermitted, check_inside, restrict
+from admin_ext.admin.bulk import BulkViewsMixin
 from admin_ext.admin.changelist import FilterSetChangeList, styled
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.history import history_of
 from admin_ext.admin.rights import RightsMixin
+from admin_ext.admin.transfers import TransferViewsMixin
 from admin_ext.admin.verbs import Verb
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
@@ -32,7 +34,7 @@ from admin_ext.models import Record
 from admin_ext.services import Refused
 
 
-class ModelAdmin(RightsMixin, UnfoldModelAdmin):
+class ModelAdmin(BulkViewsMixin, TransferViewsMixin, RightsMixin, UnfoldModelAdmin):
     """The admin of a record."""
 
     form = RecordForm
@@ -76,9 +78,10 @@ class ModelAdmin(RightsMixin, UnfoldModelAdmin):
     ) -> tuple[models.QuerySet, bool]:
         return search(queryset, search_term), False
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Django's bulk delete lists names of rows that the person may not see.
-        return {name: action for name, action in super().get_actions(request).items() if name != "delete_selected"}
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(
+            request, {**(extra_context or {}), "transfer_buttons": self.transfer_buttons(request)}
+        )
 
     # -- forms -------------------------------------------------------------------------------------
 
@@ -185,7 +188,7 @@ class ModelAdmin(RightsMixin, UnfoldModelAdmin):
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         row = self.get_object(request, object_id)
-        if row is None:
+        if row is None or not hasattr(self.model, "history"):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         before = request.GET.get("before", "")
         entries, more = history_of(row, user=request.user, before=int(before) if before.isdigit() else None)

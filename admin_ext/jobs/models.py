@@ -8,7 +8,6 @@ A wish to stop is a column, not a state.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -152,5 +151,3 @@ class WorkerBeat(models.Model):
     def last_seen(cls) -> datetime | None:
         """When any worker was last seen; None when none ever was."""
         return cls.objects.aggregate(latest=models.Max("seen_at"))["latest"]
-
-

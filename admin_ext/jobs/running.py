@@ -153,7 +153,6 @@ def claim(job_id: int) -> Run | None:
 
 def run_job(job_id: int) -> None:
     """What a worker does when it is woken: claim, run, end. A job that is not to be had is left alone."""
-    seen()
     run = claim(job_id)
     if run is None:
         return

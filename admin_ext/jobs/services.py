@@ -26,7 +26,9 @@ class JobIsAtWork(Refused):
     """Only a job that failed or was cancelled can run again."""
 
 
-def submit_job(*, actor: Any, kind: str, title: str, arguments: dict[str, Any] | None = None, door: str = "task") -> Job:
+def submit_job(
+    *, actor: Any, kind: str, title: str, arguments: dict[str, Any] | None = None, door: str = "task"
+) -> Job:
     """Write the job down and, once that is committed, wake a worker for it."""
     from admin_ext.jobs.running import kinds
 

@@ -9,6 +9,7 @@ from admin_ext.jobs import running, services
 
 @shared_task(name="jobs.run", acks_late=True, ignore_result=True)
 def run(job_id: int, **kwargs: object) -> None:
+    running.seen()
     running.run_job(job_id)
 
 

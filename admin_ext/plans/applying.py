@@ -7,7 +7,6 @@ one transaction. Where the database refuses a chunk, its rows are tried one by o
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from django.db import IntegrityError, connection, models, transaction

@@ -225,7 +225,8 @@ class Differ:
         ):
             draft.action = Action.INVALID
             draft.errors = [
-                problem(f"It would break a rule: {name.replace('_', ' ')}.", advice="Correct the values.") for name in broken
+                problem(f"It would break a rule: {name.replace('_', ' ')}.", advice="Correct the values.")
+                for name in broken
             ]
 
     # -- small questions ---------------------------------------------------------------------------

@@ -65,7 +65,11 @@ def submit_plan(
             source=source, title=title[:200], model=model, parameters=parameters or {}, file=file, created_by=actor
         )
         plan.making = submit_job(
-            actor=actor, kind="plans.make", title=f"Plan: {title}", arguments={"plan": plan.pk}, door=sources[source].door
+            actor=actor,
+            kind="plans.make",
+            title=f"Plan: {title}",
+            arguments={"plan": plan.pk},
+            door=sources[source].door,
         )
         plan.save(update_fields=["making"])
     return plan

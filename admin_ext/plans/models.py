@@ -53,7 +53,9 @@ class Plan(models.Model):
     mode = models.CharField(max_length=15, choices=Mode.choices, blank=True)
     counts = models.JSONField(default=dict, blank=True, help_text="Rows by proposed action; by outcome once applied.")
     making = models.ForeignKey("jobs.Job", on_delete=models.PROTECT, null=True, related_name="plans_made")
-    applying = models.ForeignKey("jobs.Job", on_delete=models.PROTECT, null=True, blank=True, related_name="plans_applied")
+    applying = models.ForeignKey(
+        "jobs.Job", on_delete=models.PROTECT, null=True, blank=True, related_name="plans_applied"
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="plans")
     created_at = models.DateTimeField(db_default=Now())
     applied_at = models.DateTimeField(null=True, blank=True)

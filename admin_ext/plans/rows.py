@@ -11,7 +11,20 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-COLUMNS = ("plan_id", "number", "line", "key", "action", "target_id", "version", "before", "after", "errors", "raw", "outcome")
+COLUMNS = (
+    "plan_id",
+    "number",
+    "line",
+    "key",
+    "action",
+    "target_id",
+    "version",
+    "before",
+    "after",
+    "errors",
+    "raw",
+    "outcome",
+)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=DjangoJSONEncoder().default).encode
 
 

@@ -59,7 +59,11 @@ class VerbSource(Source):
         model = plan.get_model()
         target = model._default_manager.get(pk=key)
         draft = DraftRow(
-            number=number, action=Action.UPDATE, key=str(target), target_id=key, version=getattr(target, "version", None)
+            number=number,
+            action=Action.UPDATE,
+            key=str(target),
+            target_id=key,
+            version=getattr(target, "version", None),
         )
         before = _values(target)
         try:
@@ -147,5 +151,3 @@ def _edited(current: Any, change: dict[str, Any], field: Any) -> Any:
     number = Decimal(str(operand))
     result = current * (1 + number / 100) if operation == "percent" else current + number
     return Decimal(result).quantize(Decimal(1).scaleb(-field.decimal_places), rounding=ROUND_HALF_UP)
-
-

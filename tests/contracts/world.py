@@ -62,6 +62,12 @@ def person_for(model: type[models.Model], *rights: str, scoped: bool = False) ->
     return give_role(UserFactory(), *wanted, *([] if scoped else everywhere(model)))
 
 
+def owner_of(row: Any) -> Any:
+    """Whose own the row is, for models where owning is enough; None for others."""
+    name = getattr(row, "owner_field", "")
+    return getattr(row, name) if name else None
+
+
 def is_record(model_admin: admin.ModelAdmin) -> bool:
     return issubclass(model_admin.model, Record)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from django.core.files import File
 from django.db import models
 
 from admin_ext.access.rights import NotPermitted, check_inside, permission, restrict
@@ -77,3 +79,28 @@ def _check_role(actor: Any, right: str, label: str) -> None:
     model = apps.get_model(label)
     if not actor.is_active or not actor.has_perm(permission(model, right)):
         raise NotPermitted(f"You have no right to {right} {model._meta.verbose_name_plural}.")
+
+
+def add_note(*, actor: Any, record: Any, text: str) -> Any:
+    """Write something down on a record that the actor may change. Raises NotPermitted."""
+    from admin_ext.models import Note
+
+    with change_set(actor=actor, door=Door.FORM, verb=f"{record._meta.app_label}.note_{record._meta.model_name}"):
+        return Note.objects.create(record=lock(actor=actor, right="change", row=record), author=actor, text=text)
+
+
+def attach_file(*, actor: Any, record: Any, file: File, name: str) -> Any:
+    """Keep a file with a record that the actor may change. Raises NotPermitted."""
+    from admin_ext.models import Attachment
+
+    digest = hashlib.sha256()
+    for block in file.chunks():
+        digest.update(block)
+    file.seek(0)
+    with change_set(actor=actor, door=Door.FORM, verb=f"{record._meta.app_label}.attach_{record._meta.model_name}"):
+        row = lock(actor=actor, right="change", row=record)
+        attachment = Attachment(record=row, author=actor, name=name[:255], size=file.size, sha256=digest.hexdigest())
+        # The name on disk is ours; what people call the file is only ever shown.
+        attachment.file.save(digest.hexdigest()[:32], file, save=False)
+        attachment.save()
+        return attachment

@@ -7,6 +7,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from admin_ext.notices.models import Notice
+
 ICONS = {
     "customers.Customer": "store",
     "customers.Region": "public",
@@ -32,6 +34,10 @@ ICONS = {
 }
 
 
+# Apps of the platform, shown together below the business.
+PLATFORM = {"audit", "jobs", "notices", "plans", "transfers"}
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """unfold's navigation: the dashboard, then every app with the lists that the person may open."""
     from django.contrib import admin
@@ -39,6 +45,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [
         {"title": "", "items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]}
     ]
+    work: list[dict[str, Any]] = []
     for app in admin.site.get_app_list(request):
         items = [
             {
@@ -49,6 +56,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             for model in app["models"]
             if model["admin_url"]
         ]
-        if items:
+        if app["app_label"] in PLATFORM:
+            work += items
+        elif items:
             groups.append({"title": app["name"], "separator": True, "items": items})
+    unread = Notice.objects.filter(recipient=request.user.pk, read_at=None).count()
+    for item in work:
+        if item["icon"] == ICONS["notices.Notice"] and unread:
+            item["badge"] = str(unread)
+    if work:
+        groups.append({"title": "Work and record", "separator": True, "items": work})
     return groups

@@ -23,6 +23,7 @@ from admin_ext.admin.bulk import BulkViewsMixin
 from admin_ext.admin.changelist import FilterSetChangeList, styled
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.history import history_of
+from admin_ext.admin.notes import NotesMixin
 from admin_ext.admin.rights import RightsMixin
 from admin_ext.admin.transfers import TransferViewsMixin
 from admin_ext.admin.verbs import Verb
@@ -34,7 +35,7 @@ from admin_ext.models import Record
 from admin_ext.services import Refused
 
 
-class ModelAdmin(BulkViewsMixin, TransferViewsMixin, RightsMixin, UnfoldModelAdmin):
+class ModelAdmin(BulkViewsMixin, TransferViewsMixin, NotesMixin, RightsMixin, UnfoldModelAdmin):
     """The admin of a record."""
 
     form = RecordForm
@@ -100,7 +101,12 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, RightsMixin, UnfoldModelAdm
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        extra = {**(extra_context or {}), "verb_buttons": self._verb_buttons(request, object_id)}
+        row = self.get_object(request, object_id) if object_id else None
+        extra = {
+            **(extra_context or {}),
+            "verb_buttons": self._verb_buttons(request, row),
+            **self.notes_context(request, row),
+        }
         if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra)
         verb = f"{self.opts.app_label}.{'change' if object_id else 'add'}_{self.opts.model_name}"
@@ -165,8 +171,7 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, RightsMixin, UnfoldModelAdm
         }
         return TemplateResponse(request, "admin_ext/verb.html", context)
 
-    def _verb_buttons(self, request: HttpRequest, object_id: str | None) -> list[dict[str, Any]]:
-        row = self.get_object(request, object_id) if object_id and self.verbs else None
+    def _verb_buttons(self, request: HttpRequest, row: models.Model | None) -> list[dict[str, Any]]:
         if row is None:
             return []
         name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_do"

@@ -115,6 +115,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 # guardian stores the grants; the decision is admin_ext.access's alone.
 ANONYMOUS_USER_NAME = None

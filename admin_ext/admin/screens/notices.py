@@ -24,7 +24,6 @@ class NoticeAdmin(ReadOnlyModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("bell/", wrap(self.bell_view), name="notices_bell"),
             path("read/", wrap(require_POST(self.read_view)), name="notices_read"),
             *super().get_urls(),
         ]
@@ -42,12 +41,6 @@ class NoticeAdmin(ReadOnlyModelAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id or "")
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": str(notice), "original": notice}
         return TemplateResponse(request, "admin_ext/notice.html", context)
-
-    def bell_view(self, request: HttpRequest) -> HttpResponse:
-        """How many are unread, and the latest few; asked for by the bell in the header."""
-        mine = Notice.objects.filter(recipient=request.user)
-        context = {"unread": mine.filter(read_at=None).count(), "notices": list(mine[:8])}
-        return TemplateResponse(request, "admin_ext/bell_items.html", context)
 
     def read_view(self, request: HttpRequest) -> HttpResponse:
         Notice.objects.filter(recipient=request.user, read_at=None).update(read_at=timezone.now())

@@ -153,3 +153,11 @@ class ProfileFactory(RecordFactory):
     name = factory.Sequence(lambda n: f"profile-{n}")
     resource = "customers.Customer"
     mapping = factory.LazyFunction(lambda: {"columns": {"code": {"from": "Code"}}})
+
+
+class TeamMembershipFactory(RecordFactory):
+    class Meta:
+        model = accounts.TeamMembership
+
+    team = factory.SubFactory(TeamFactory)
+    user = factory.SubFactory(UserFactory)

@@ -9,7 +9,7 @@ from .header import find_header
 from .options import ReadOptions
 from .records import Dialect, Record, records
 
-_DELIMITERS = ",;\t|"
+_DELIMITERS = "\t|;,"  # of equals the first: commas in decimals and texts are common, the others are not
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.I)
 _SPOKEN = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 

@@ -224,4 +224,4 @@ def _likeliest(sample: bytes) -> str:
         if _WESTERN in match.could_be_from_charset and (match.chaos, -match.coherence) <= (best.chaos, -best.coherence):
             return _WESTERN
     fits_western = "\ufffd" not in sample.decode(_WESTERN, "replace")
-    return _WESTERN if fits_western and not best.coherence else best.encoding
+    return _WESTERN if fits_western and not best.coherence else codecs.lookup(best.encoding).name

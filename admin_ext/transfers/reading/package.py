@@ -10,7 +10,7 @@ from typing import IO
 from .table import FileNotReadable
 
 MOST_ENTRIES = 10_000
-MOST_INFLATED = 1 << 30  # bytes, over all entries
+MOST_INFLATED = 512 << 20  # bytes, over all entries; texts are held in memory as they are
 HIGHEST_RATIO = 200  # inflated to packed, for entries that are large
 _LARGE = 32 << 20  # bytes inflated; below it a ratio harms nobody
 _CHUNK = 1 << 20
@@ -25,7 +25,9 @@ _FORMULA = re.compile(rb"<f[\s/>]")
 _PREFIXED_FORMULA = re.compile(rb":f[\s/>]")
 _LONG_NUMBER = re.compile(rb">\s*-?\d{16}")
 _SECOND_LOOK = (_ERROR, _FORMULA, _PREFIXED_FORMULA, _LONG_NUMBER)
-_PLACE = re.compile(rb"""r\s*=\s*["']([A-Za-z]{1,3})(\d{1,7})""")
+_PLACE = re.compile(rb"""r\s*=\s*["']([A-Za-z]{0,9})(\d{1,10})["']""")  # of a cell, or of a row
+_CELL = re.compile(rb"<(?:\w+:)?c[\s>/]")
+_SHARED_TEXTS = re.compile(rb"""uniqueCount\s*=\s*["'](\d+)""")
 
 
 @dataclass
@@ -35,13 +37,17 @@ class SheetPart:
     name: str
     columns: int = 0
     rows: int = 0
-    second_look: bool = False  # holds errors, formulas or very long numbers
+    second_look: bool = False  # holds errors, formulas or very long numbers, or cells that do not say where they are
+    unplaced: bool = False  # some cells do not name their place
     _letters: set[bytes] = field(default_factory=set)
 
     def see(self, chunk: bytes) -> None:
         """Take notice of a piece of the sheet; pieces may overlap."""
         self.second_look = self.second_look or any(pattern.search(chunk) for pattern in _SECOND_LOOK)
         places = _PLACE.findall(chunk)
+        cells = len(_CELL.findall(chunk))
+        if cells > sum(bool(letters) for letters, _ in places) + 1:  # one may be cut in two
+            self.second_look = self.unplaced = True
         if places:
             self.rows = max(self.rows, max(map(int, {row for _, row in places})))
             self._letters.update({letters for letters, _ in places})
@@ -73,9 +79,13 @@ def inspect(path: Path) -> dict[str, SheetPart]:
                 if entry.flag_bits & 1:
                     _refuse("The workbook is protected by a password", "Remove the password and save it again.")
                 with archive.open(entry) as part:
+                    claimed = 0
                     for piece in _inflate(part, entry, room=MOST_INFLATED - inflated):
                         _look(piece, entry.filename, sheets)
+                        claimed = claimed or _claimed_texts(piece)
                     inflated += part.tell()
+                    if claimed > part.tell():
+                        _refuse(f"The workbook is damaged: it claims {claimed:,} texts where there is no room for them")
     except FileNotReadable:
         raise
     except Exception as broken:  # zipfile and zlib raise many kinds over damaged archives
@@ -101,6 +111,12 @@ def _inflate(part: IO[bytes], entry: zipfile.ZipInfo, *, room: int) -> Iterator[
             )
         yield tail + chunk
         tail = chunk[-_OVERLAP:]
+
+
+def _claimed_texts(piece: bytes) -> int:
+    """Give how many shared texts the part says it has; calamine sets aside room for all of them before it reads one."""
+    claim = _SHARED_TEXTS.search(piece[:_OVERLAP])
+    return int(claim[1]) if claim else 0
 
 
 def _look(piece: bytes, name: str, sheets: dict[str, SheetPart]) -> None:

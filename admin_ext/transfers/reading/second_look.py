@@ -16,6 +16,7 @@ from .table import CellError, FileNotReadable
 
 MOST_FOUND = 200_000  # cells of a sheet that may differ from what calamine gives; more are a broken export
 _LONG_NUMBER = re.compile(r"-?\d{16,}")
+_NOT_XML = (expat.ExpatError, LookupError, ValueError)  # the last two over encodings that do not exist
 _PLACE = re.compile(r"([A-Za-z]+)(\d+)")
 
 
@@ -35,9 +36,9 @@ def look_again(path: Path, part: str, *, sheet: str) -> SecondLook:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(part) as xml:
             reader.parser.ParseFile(xml)
-    except expat.ExpatError as broken:
+    except _NOT_XML as broken:
         raise FileNotReadable(
-            f"The sheet is damaged: {expat.errors.messages.get(broken.code, 'it is not XML')}",
+            f"The sheet is damaged: {broken}",
             line=reader.row + 1,
             sheet=sheet,
             advice="Open the workbook in Excel, save it again, and send the new file.",
@@ -167,6 +168,6 @@ def _elements(xml: bytes, wanted: str) -> list[dict[str, str]]:
     )
     try:
         parser.Parse(xml, True)
-    except expat.ExpatError:
+    except _NOT_XML:
         return []
     return found

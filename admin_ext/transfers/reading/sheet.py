@@ -61,6 +61,8 @@ class LoadedSheet:
         return header
 
     def _row(self, wanted: int) -> list[Cell]:
+        if wanted < len(self.sample):
+            return self.sample[wanted]
         row = next(islice(self.rows(), wanted, None), None)
         if row is None:
             raise FileNotReadable(f"The sheet ends before row {wanted + 1:,}", sheet=self.name)
@@ -103,7 +105,8 @@ def _cell(value: Any) -> Cell:
         if value.is_integer() and abs(value) < _LARGEST_EXACT:
             return int(value)
         return Decimal(f"{value:.15g}")
-    return value
+    plain: Cell = value
+    return plain
 
 
 def _replace(raw: list[Any], cells: dict[int, CellError | int]) -> None:

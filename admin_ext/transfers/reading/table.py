@@ -1,7 +1,7 @@
 """The words of reading: a table, its rows, and the facts that stop it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -31,7 +31,7 @@ class Row(NamedTuple):
 
     number: int  # 1-based, counting data rows only
     line: int  # line of the text file on which the record starts, or row number in the sheet
-    cells: list[Cell]
+    cells: Sequence[Cell]  # a list, as wide as the header unless there is a problem
     problem: str | None = None  # what is wrong with the shape of the row, and what to do
 
 

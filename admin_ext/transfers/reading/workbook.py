@@ -5,14 +5,15 @@ from pathlib import Path
 
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum, load_workbook
 
-from .header import like_a_value
+from .header import MOST_COLUMNS, like_a_value
 from .options import ReadOptions
 from .package import inspect
 from .second_look import SecondLook, look_again, sheet_parts
 from .sheet import LoadedSheet, SheetHeader, has_content, told_as_facts
 from .table import Cell, CellError, EmptyFile, FileNotReadable, NoRows, Row, Sheet, Table
 
-MOST_CELLS = 12_000_000  # calamine lays out the whole rectangle in memory, some 32 bytes a cell
+MOST_ROWS = 1_048_576
+MOST_CELLS = 8_000_000  # calamine lays out the whole rectangle in memory: 740 MB were seen for as many
 MOST_BYTES = 256 << 20  # packed; a larger workbook belongs into a CSV file
 
 
@@ -116,9 +117,9 @@ class SheetTable(Table):
         if part is None:
             self._refuse_unseen_errors(name)
             return SecondLook()
-        too_large = part.rows * part.columns > MOST_CELLS
+        too_large = part.unplaced or _beyond_memory(part.rows, part.columns)
         second = look_again(self._path, part.name, sheet=name) if part.second_look or too_large else SecondLook()
-        if too_large and second.rows * second.columns > MOST_CELLS:
+        if _beyond_memory(second.rows, second.columns):
             reach = f"{column_letters(second.columns)}{second.rows}"
             raise FileNotReadable(
                 f"The cells of the sheet reach to {reach}, more than the {MOST_CELLS:,} cells a sheet may span",
@@ -154,6 +155,10 @@ class SheetTable(Table):
             yield f"{errors:,} cells hold an error or a formula that was never calculated; they are not read as blanks."
         if format != "xlsx":
             yield f"In a .{format} file an error such as #N/A looks like a blank; if it has formulas, save it as .xlsx."
+
+
+def _beyond_memory(rows: int, columns: int) -> bool:
+    return rows * columns > MOST_CELLS or rows > MOST_ROWS or columns > MOST_COLUMNS
 
 
 def column_letters(number: int) -> str:

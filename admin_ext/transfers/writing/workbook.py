@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
+from math import isfinite
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ LONGEST_TEXT = 32_767  # characters in a cell
 COLUMN_KINDS = ("text", "number", "date", "datetime", "bool")
 
 _MOST_DIGITS = 15  # Excel keeps no more; longer numbers are written as text
+_LARGEST_POWER = 300  # of ten; a float ends soon after
 _FIRST_DAY = date(1900, 3, 1)  # before it Excel counts a 29th of February 1900 that never was
 _MEASURED_ROWS = 100  # rows that decide on the widths of the columns
 _NARROWEST, _WIDEST = 8, 60  # characters
@@ -70,7 +72,6 @@ class WorkbookWriter:
                 "tmpdir": str(self._landing.path.parent),
                 "strings_to_formulas": False,
                 "strings_to_urls": False,
-                "strings_to_numbers": False,
             },
         )
         self._formats = {
@@ -201,10 +202,12 @@ class WorkbookWriter:
 def _fits_a_float(value: int | float | Decimal) -> bool:
     """Excel keeps 15 digits; not-a-number and the infinities it does not keep at all."""
     if isinstance(value, float):
-        return value - value == 0
+        return isfinite(value)
     if isinstance(value, int):
         return abs(value) < 10**_MOST_DIGITS
-    return value.is_finite() and len(value.normalize().as_tuple().digits) <= _MOST_DIGITS and abs(value) < 10**300
+    if not value.is_finite():
+        return False
+    return len(value.normalize().as_tuple().digits) <= _MOST_DIGITS and value.adjusted() < _LARGEST_POWER
 
 
 def _plain(value: Any) -> str:

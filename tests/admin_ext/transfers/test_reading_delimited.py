@@ -1,6 +1,7 @@
 """A delimited file becomes rows: dialects, lines, ragged rows and broken quotes."""
 
 import re
+import tracemalloc
 
 import pytest
 
@@ -22,6 +23,15 @@ class TestDialects:
         table, rows = read("name;price\nnut;1,50\nbolt;2,25\n")
         assert table.detected.delimiter == ";"
         assert cells(rows) == [["nut", "1,50"], ["bolt", "2,25"]]
+
+    def test_prefers_semicolons_even_when_commas_are_as_regular(self, read):
+        table, _ = read("name;price, net\nnut;1,50\nbolt;2,25\n")
+        assert table.header == ["name", "price, net"]
+
+    def test_the_header_decides_when_rows_are_ragged(self, read):
+        table, rows = read("name;note;price\n" + "nut;red;1,50\n" * 10 + "bolt;a;b;2,25\n" * 3)
+        assert table.header == ["name", "note", "price"]
+        assert sum(row.problem is not None for row in rows) == 3
 
     def test_does_not_count_delimiters_inside_quotes(self, read):
         table, _ = read('a;b\n"x,y,z";1\n"p,q,r";2\n')
@@ -76,6 +86,10 @@ class TestHeader:
         assert len(rows) == 2
         assert all(row.problem for row in rows)
 
+    def test_a_title_is_told_from_a_narrow_header_by_the_values_below(self, read):
+        assert read("Report\nname,amount,paid\nAnn,3,x\n")[0].header == ["name", "amount", "paid"]
+        assert read("name\nSmith,John,Oslo\nDoe,Jane,Rome\n")[0].header == ["name"]
+
     def test_the_person_may_point_at_the_header(self, read):
         table, rows = read("some notes\nmore, notes\nid,name\n1,Ann\n", header_row=3)
         assert (table.header, rows[0].line) == (["id", "name"], 4)
@@ -120,6 +134,10 @@ class TestRaggedRows:
     def test_flags_a_shifted_row_whose_last_value_was_empty(self, read):
         _, rows = read("a,b\n1,2\nx,y,\n")
         assert rows[1].problem
+
+    def test_a_value_too_many_in_every_row_is_no_closing_delimiter(self, read):
+        _, rows = read("a,b\n1,2,x\n3,4,y\n")
+        assert all("has 3 values where the header has 2" in row.problem for row in rows)
 
     def test_flags_a_missing_value(self, read):
         _, rows = read("a,b,c\n1,2\n1,2,3\n")
@@ -183,6 +201,15 @@ class TestQuotes:
         assert len(rows[0].cells[0]) == 200_000
         assert "longer than 1,000,000" in rows[1].problem
         assert rows[2].cells == ["z", "3"]
+
+
+def test_memory_does_not_grow_with_rows(write):
+    table = open_table(write("a,b\n" + "some text that takes room,1\n" * 100_000))
+    tracemalloc.start()
+    assert sum(1 for _ in table.rows()) == 100_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 class TestNothingToRead:

@@ -22,6 +22,11 @@ def test_a_single_accent_is_read_as_windows_1252_and_told(read):
     assert any("Windows-1252" in note and "line 2" in note for note in table.detected.notes)
 
 
+def test_too_few_accents_to_guess_from_are_western(read):
+    _, rows = read(b"a,b,c\n1,2,3\n4,5,\xa9")
+    assert rows[1].cells == ["4", "5", "©"]
+
+
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [

@@ -57,7 +57,7 @@ def test_a_document_type_definition(tmp_path, encoding):
 
 
 def test_a_document_type_definition_in_the_sheet_cut_by_the_reading(tmp_path):
-    filler = "<!-- " + "x" * ((1 << 20) - 40) + " -->"
+    filler = "<!-- " + "x" * ((1 << 20) - 35) + " -->"
     sheet = sheet_xml(text_row(1, "a", "b"), before=filler + "<!DOCTYPE worksheet>")
     assert "document type definition" in refused(make_package(tmp_path / "x.xlsx", sheet))
 
@@ -65,6 +65,35 @@ def test_a_document_type_definition_in_the_sheet_cut_by_the_reading(tmp_path):
 def test_two_cells_at_the_far_corners_do_not_span_a_world(tmp_path):
     rows = text_row(1, "a", "b") + '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
     assert "reach to XFD1048576" in refused(make_package(tmp_path / "x.xlsx", sheet_xml(rows)))
+
+
+def test_cells_that_do_not_name_their_places_are_counted(tmp_path):
+    nameless = "<c><v>1</v></c>" * 12
+    rows = text_row(1, "a", "b") + f'<row r="1000000">{nameless}</row>'
+    assert "reach to L1000000" in refused(make_package(tmp_path / "x.xlsx", sheet_xml(rows)))
+
+
+def test_more_columns_than_excel_has(tmp_path):
+    rows = text_row(1, "a", "b") + '<row r="2"><c r="ZZZZ2"><v>1</v></c></row>'
+    assert "reach to ZZZZ2" in refused(make_package(tmp_path / "x.xlsx", sheet_xml(rows)))
+
+
+def test_texts_claimed_but_not_there(tmp_path):
+    claim = b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" uniqueCount="999999999"/>'
+    path = make_package(tmp_path / "x.xlsx", HONEST, extra={"xl/sharedStrings.xml": claim})
+    assert "claims 999,999,999 texts" in refused(path)
+
+
+def test_an_encoding_that_does_not_exist(tmp_path):
+    sheet = HONEST.replace('version="1.0"', 'version="1.0" encoding="klingon"').replace(
+        "<row", "<row><c><f/></c></row><row", 1
+    )
+    assert "damaged" in refused(make_package(tmp_path / "x.xlsx", sheet))
+
+
+def test_a_list_of_sheets_that_is_no_xml(tmp_path):
+    links = b'<?xml version="1.0" encoding="klingon"?><Relationships/>'
+    assert "damaged" in refused(make_package(tmp_path / "x.xlsx", HONEST, extra={"xl/_rels/workbook.xml.rels": links}))
 
 
 def test_styled_but_empty_cells_far_away_cost_nothing(tmp_path):

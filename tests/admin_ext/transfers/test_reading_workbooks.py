@@ -85,6 +85,11 @@ class TestCells:
         read = rows_of(make_package(tmp_path / "x.xlsx", sheet_xml(rows)))
         assert [(row.line, row.cells[0]) for row in read] == [(2, "x"), (4, CellError("#REF!"))]
 
+    def test_a_row_of_nothing_but_uncalculated_formulas_at_the_end_is_a_row(self, tmp_path):
+        rows = text_row(1, "a", "b") + text_row(2, "x", "y") + '<row r="5"><c r="B5"><f>SUM(B2:B4)</f></c></row>'
+        last = rows_of(make_package(tmp_path / "x.xlsx", sheet_xml(rows)))[-1]
+        assert (last.line, str(last.cells[1])[:11]) == (5, "=SUM(B2:B4)")
+
     def test_places_are_counted_where_the_file_does_not_name_them(self, tmp_path):
         rows = (
             '<row><c t="inlineStr"><is><t>a</t></is></c><c t="inlineStr"><is><t>b</t></is></c></row>'

@@ -7,11 +7,14 @@ import os
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from opsadmin.embedded import broker
+import psycopg
+
+from opsadmin.embedded import Obstacle, broker
 from opsadmin.embedded.claims import Taken, alone, claim, holder_of, shared
 from opsadmin.embedded.places import ROOT, open_cluster_home, open_data_directory, secret_key
 from opsadmin.embedded.postgres import Cluster
@@ -86,31 +89,51 @@ def database(data: Data) -> Iterator[Environment]:
     users = cluster.home / "users.lock"
     with contextlib.ExitStack() as held:
         while True:
+            last = held.enter_context(contextlib.ExitStack())
             with contextlib.suppress(Taken):
                 held.enter_context(claim(cluster_claim(cluster), "./dev manage"))
-                made = cluster.initialise()
-                held.enter_context(cluster.running())
-                held.enter_context(alone_at_the_end(users))
-                environment = data.environment(cluster)
-                if made:
-                    run_in_foreground(manage("setup_database", "--verbosity", "0"), environment)
+                _start_for_a_while(held, last, cluster, users, data)
                 break
-            attached = held.enter_context(contextlib.ExitStack())
-            attached.enter_context(shared(users))
+            last.enter_context(shared(users))
             if holder_of(cluster_claim(cluster)):
-                cluster.wait_until_ready()
-                environment = data.environment(cluster)
+                _wait_for_database(cluster)
                 break
-            attached.close()  # its owner has gone in the meantime
-        yield environment
+            last.close()  # its owner has gone in the meantime
+        yield data.environment(cluster)
 
 
-@contextlib.contextmanager
-def alone_at_the_end(users: Path) -> Iterator[None]:
-    """Wait, at the end of the block, until all others are through."""
-    yield
-    with alone(users):
-        pass
+def _start_for_a_while(
+    held: contextlib.ExitStack, last: contextlib.ExitStack, cluster: Cluster, users: Path, data: Data
+) -> None:
+    """Start the server until `held` ends, which waits for the others that use it."""
+    made = cluster.initialise()
+    held.enter_context(cluster.running())
+    # Kept until the server has stopped, so that nobody joins while it does.
+    held.callback(_wait_for_the_others, users, last)
+    if made:
+        run_in_foreground(manage("setup_database", "--verbosity", "0"), data.environment(cluster))
+
+
+def _wait_for_the_others(users: Path, last: contextlib.ExitStack) -> None:
+    try:
+        last.enter_context(claim(users, "./dev manage"))
+    except Taken:
+        print("waiting for another ./dev manage on the same data to end", file=sys.stderr)
+        last.enter_context(alone(users))
+
+
+def _wait_for_database(cluster: Cluster, seconds: float = 60.0) -> None:
+    """Wait while whoever started the server makes it ready. Raises Obstacle when that does not come about."""
+    cluster.wait_until_ready()
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            psycopg.connect(cluster.url()).close()
+            return
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise Obstacle(f"The database is not there: {error}") from error
+            time.sleep(0.1)
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ class TestExporting:
         response = client.get(address)
         assert response.status_code == 200
         assert "attachment" in response["Content-Disposition"]
-        response.file_to_stream.close()
+        [close() for close in response._resource_closers]
         client.force_login(UserFactory())
         assert client.get(address).status_code == 404
         from admin_ext.audit.context import change_set

@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "admin_ext",
     "apps.accounts",
     "apps.customers",
+    "apps.catalogue",
 ]
 
 MIDDLEWARE = [

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.customers",
     "apps.catalogue",
+    "apps.inventory",
 ]
 
 MIDDLEWARE = [

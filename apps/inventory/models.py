@@ -60,7 +60,7 @@ class StockLevel(Record):
     # Its index is the unique one of warehouse and product.
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, db_index=False, related_name="stock_levels")
     product = models.ForeignKey("catalogue.Product", on_delete=models.PROTECT, related_name="stock_levels")
-    on_hand = models.IntegerField(default=0, editable=False, help_text="Units in the house.")
+    on_hand = models.IntegerField(default=0, db_default=0, editable=False, help_text="Units in the house.")
     allocated = models.IntegerField(
         default=0, editable=False, help_text="Units promised to orders, still in the house."
     )

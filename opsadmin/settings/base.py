@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "apps.customers",
     "apps.catalogue",
     "apps.inventory",
+    "apps.orders",
 ]
 
 MIDDLEWARE = [

@@ -56,7 +56,9 @@ class Mapping:
         fields = set(declared.importable())
         for name, rule in columns.items():
             if name not in fields:
-                raise MappingNotUsable(f"{resource} has no column {name} to import. There are: {', '.join(sorted(fields))}.")
+                raise MappingNotUsable(
+                    f"{resource} has no column {name} to import. There are: {', '.join(sorted(fields))}."
+                )
             if unknown := set(rule) - WORDS:
                 raise MappingNotUsable(f"{name}: nobody knows what {', '.join(sorted(unknown))} means.")
             if not {"from", "constant", "sequence"} & set(rule):

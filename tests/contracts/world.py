@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import pkgutil
 from typing import Any
 
 from django.contrib import admin
@@ -9,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.db import models
 from factory import Factory
 
+import tests.apps
 from admin_ext.access.rights import permission
 from admin_ext.models import RECORD_PERMISSIONS, Record
 from tests.factories import RecordFactory, UserFactory, give_role
@@ -25,8 +28,9 @@ def ids(model_admin: admin.ModelAdmin) -> str:
 
 def factory_of(model: type[models.Model]) -> type[Factory]:
     """The factory of a model, found by its Meta; every registered model needs one."""
-    import tests.factories  # noqa: F401
-
+    for app in pkgutil.iter_modules(tests.apps.__path__, "tests.apps."):
+        if importlib.util.find_spec(f"{app.name}.factories"):
+            importlib.import_module(f"{app.name}.factories")
     waiting = list(RecordFactory.__subclasses__())
     while waiting:
         each = waiting.pop()

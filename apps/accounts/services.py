@@ -51,7 +51,7 @@ def give_role(*, actor: User, user: User, role: Role, reason: str = "") -> Membe
     """Let a person hold a role. Raises PersonIsYourself, RightNotHeld."""
     if user.pk == actor.pk:
         raise PersonIsYourself("You cannot give a role to yourself; ask another administrator.")
-    check_holds(actor, role.permissions.all())
+    _check_holds(actor, role.permissions.all())
     membership, _ = Membership.objects.get_or_create(user=user, group_id=role.pk)
     return membership
 
@@ -69,7 +69,7 @@ def set_role_rights(*, actor: User, role: Role, permissions: list[Permission], r
     """Let a role give exactly these rights. Raises RightNotHeld for what the actor would add without holding it."""
     held = set(role.permissions.values_list("pk", flat=True))
     wanted = {permission.pk for permission in permissions}
-    check_holds(actor, [permission for permission in permissions if permission.pk not in held])
+    _check_holds(actor, [permission for permission in permissions if permission.pk not in held])
     RolePermission.objects.filter(group_id=role.pk, permission_id__in=held - wanted).delete()
     RolePermission.objects.bulk_create(
         RolePermission(group_id=role.pk, permission_id=key) for key in sorted(wanted - held)
@@ -77,7 +77,7 @@ def set_role_rights(*, actor: User, role: Role, permissions: list[Permission], r
     return role
 
 
-def check_holds(actor: User, permissions: object) -> None:
+def _check_holds(actor: User, permissions: object) -> None:
     """Raise RightNotHeld unless the actor may hand on every one of `permissions`.
 
     An administrator of roles (`accounts.grant_role`) hands on all rights but those over people and roles, which they

@@ -56,10 +56,17 @@ def service(
 
         call.service_name, call.right, call.subject = name, right, subject  # type: ignore[attr-defined]
         call.possible = possible  # type: ignore[attr-defined]
+        call.takes = frozenset(p.name for p in parameters)  # type: ignore[attr-defined]
         registry[name] = call
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def call_service(service: Any, *, actor: Any, row: models.Model, **arguments: Any) -> Any:
+    """Call a verb on a row with what a form or a plan knows; a reason that the verb does not take stays with the act."""
+    taken = {name: value for name, value in arguments.items() if name in service.takes}
+    return service(actor=actor, **{service.subject: row}, **taken)
 
 
 def lock(*, actor: Any, right: str, row: models.Model) -> Any:

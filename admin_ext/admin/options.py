@@ -153,7 +153,8 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, NotesMixin, RightsMixin, Un
         form = styled(chosen.form(request.POST or None))
         if request.method == "POST" and form.is_valid():
             try:
-                with change_set(actor=request.user, door=Door.FORM):
+                reason = form.cleaned_data.get("reason", "")
+                with change_set(actor=request.user, door=Door.FORM, reason=reason):
                     chosen.call(actor=request.user, row=row, **form.cleaned_data)
             except (Refused, NotPermitted, IntegrityError) as error:
                 form.add_error(None, explain(error))

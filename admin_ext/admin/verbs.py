@@ -13,6 +13,7 @@ from django import forms
 from django.db import models
 
 from admin_ext.access.rights import can
+from admin_ext.services import call_service
 
 
 class ReasonForm(forms.Form):
@@ -53,13 +54,9 @@ class Verb:
     def right(self) -> str:
         return self.service.right  # type: ignore[attr-defined]
 
-    @property
-    def subject(self) -> str:
-        return self.service.subject  # type: ignore[attr-defined]
-
     def is_offered(self, user: Any, row: models.Model) -> bool:
         possible = self.service.possible  # type: ignore[attr-defined]
         return (possible is None or possible(row)) and can(user, self.right, row)
 
     def call(self, *, actor: Any, row: models.Model, **arguments: Any) -> Any:
-        return self.service(actor=actor, **{self.subject: row}, **arguments)
+        return call_service(self.service, actor=actor, row=row, **arguments)

@@ -18,7 +18,7 @@ from admin_ext.plans.differ import Differ, Proposal
 from admin_ext.plans.making import BATCH, Source, register_source
 from admin_ext.plans.models import Action, Plan, PlanRow
 from admin_ext.plans.rows import DraftRow, problem
-from admin_ext.services import Refused, registry
+from admin_ext.services import Refused, call_service, registry
 
 REHEARSED = 200
 
@@ -52,8 +52,8 @@ class VerbSource(Source):
         self._call(plan, target, actor)
 
     def _call(self, plan: Plan, target: models.Model, actor: Any) -> None:
-        service: Any = registry[plan.parameters["verb"]]
-        service(actor=actor, **{service.subject: target}, **plan.parameters.get("arguments", {}))
+        service = registry[plan.parameters["verb"]]
+        call_service(service, actor=actor, row=target, **plan.parameters.get("arguments", {}))
 
     def _rehearse(self, plan: Plan, key: int, number: int, actor: Any) -> DraftRow:
         model = plan.get_model()

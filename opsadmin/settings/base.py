@@ -54,6 +54,9 @@ INSTALLED_APPS = [
     "admin_ext.transfers",
     "apps.accounts",
     "apps.customers",
+    "apps.catalogue",
+    "apps.inventory",
+    "apps.orders",
 ]
 
 MIDDLEWARE = [

@@ -161,7 +161,12 @@ def _some_column(model):
     for kind in (models.TextField, models.CharField):
         for field in model._meta.concrete_fields:
             told = any(f.name == field.name for f in model.history.model._meta.fields)
-            if isinstance(field, kind) and told and not (field.choices or field.unique) and field.name not in _keyed(model):
+            if (
+                isinstance(field, kind)
+                and told
+                and not (field.choices or field.unique)
+                and field.name not in _keyed(model)
+            ):
                 return field
     for field in model._meta.concrete_fields:
         if isinstance(field, models.DateTimeField) and field.name not in ("created_at", "updated_at"):

@@ -47,6 +47,7 @@ def told(row: PlanRow) -> str:
     """A row's errors as one line: where, what, what to do."""
     parts = []
     for error in row.errors or ():
-        where = f"{error['column']}: " if error.get("column") else ""
+        value = f" “{error['value']}”" if error.get("value") else ""
+        where = f"{error['column']}{value}: " if error.get("column") else ""
         parts.append(f"{where}{error['message']} {error.get('advice', '')}".strip())
     return f"line {row.line}: " * bool(row.line) + " ".join(parts)

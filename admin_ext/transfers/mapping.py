@@ -53,10 +53,12 @@ class Mapping:
         except NoResource as error:
             raise MappingNotUsable(str(error)) from error
         columns = data.get("columns", {})
-        fields = set(declared.field_names())
+        fields = set(declared.importable())
         for name, rule in columns.items():
             if name not in fields:
-                raise MappingNotUsable(f"{resource} has no column {name}. There are: {', '.join(sorted(fields))}.")
+                raise MappingNotUsable(
+                    f"{resource} has no column {name} to import. There are: {', '.join(sorted(fields))}."
+                )
             if unknown := set(rule) - WORDS:
                 raise MappingNotUsable(f"{name}: nobody knows what {', '.join(sorted(unknown))} means.")
             if not {"from", "constant", "sequence"} & set(rule):
@@ -78,7 +80,7 @@ class Mapping:
         declared = resource_for(resource)
         model = declared.get_model()
         names = {}
-        for name in declared.field_names():
+        for name in declared.importable():
             field = model._meta.get_field(name)
             for called in (name, str(field.verbose_name)):
                 names.setdefault(_folded(called), name)

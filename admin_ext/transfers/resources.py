@@ -36,6 +36,16 @@ class ModelResource(resources.ModelResource):
         return list(cls._meta.fields or [])
 
     @classmethod
+    def importable(cls) -> list[str]:
+        """The columns that a file may bring; the others follow from them or are written by services alone."""
+        model = cls.get_model()
+        return [
+            name
+            for name in cls.field_names()
+            if model._meta.get_field(name).editable and not getattr(model._meta.get_field(name), "generated", False)
+        ]
+
+    @classmethod
     def key(cls) -> tuple[str, ...]:
         """The columns by which an import finds an existing row."""
         return tuple(cls._meta.import_id_fields)

@@ -1,8 +1,9 @@
-"""The regions of the demo world."""
+"""The regions and warehouses of the demo world."""
 
 from __future__ import annotations
 
 from apps.customers.models import Region
+from apps.inventory.models import Warehouse
 
 # code, name, parent
 REGIONS = [
@@ -27,3 +28,30 @@ def make_regions() -> dict[str, Region]:
             code=code, defaults={"name": name, "parent": regions[parent] if parent else None}
         )
     return regions
+
+
+# code, name, city, country, parent
+WAREHOUSES = [
+    ("EU", "Europe", "", "", None),
+    ("STO", "Stockholm", "Stockholm", "SE", "EU"),
+    ("RTM", "Rotterdam", "Rotterdam", "NL", "EU"),
+    ("LIS", "Lisbon", "Lisboa", "PT", "EU"),
+    ("SEA", "Seattle", "Seattle", "US", None),
+    ("SAO", "São Paulo", "São Paulo", "BR", None),
+]
+
+
+def make_warehouses() -> dict[str, Warehouse]:
+    """Make the warehouses; call inside a change set."""
+    warehouses: dict[str, Warehouse] = {}
+    for code, name, city, country, parent in WAREHOUSES:
+        warehouses[code], _ = Warehouse.objects.get_or_create(
+            code=code,
+            defaults={
+                "name": name,
+                "city": city,
+                "country": country,
+                "parent": warehouses[parent] if parent else None,
+            },
+        )
+    return warehouses

@@ -46,7 +46,7 @@ OWN_TEST = """
 
     @pytest.fixture
     def here():
-        return VehicleFactory(plate="HERE 1", capacity_kg=100).region
+        return VehicleFactory(plate="HERE 1", name="Same", capacity_kg=100).region
 
 
     @pytest.fixture
@@ -65,7 +65,7 @@ OWN_TEST = """
 
     def test_import(worker, here):
         VehicleFactory(plate="THERE 1", capacity_kg=100)
-        text = f"Plate,Name,Region,Capacity in kg\\nNEW 1,New,{here.code},900\\nHERE 1,,{here.code},250\\nTHERE 1,Taken,,5\\n"
+        text = f"Plate,Name,Region,Capacity in kg\\nNEW 1,New,{here.code},900\\nHERE 1,Same,{here.code},250\\nTHERE 1,Taken,,5\\n"
         plan = submit_import(
             actor=worker, source=ContentFile(text.encode()), name="v.csv", resource="fleet.Vehicle"
         )

@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.core.files.base import ContentFile
 
-from admin_ext.access.rights import NotPermitted, can, permission
+from admin_ext.access.rights import NotPermitted, can, permission, whole_of
 from admin_ext.filtering.selection import Selection
 from admin_ext.jobs.models import JobFile
 from admin_ext.jobs.running import run_job
@@ -62,7 +62,7 @@ class TestEveryResource:
 
     def test_both_directions_are_rights_of_their_own(self, model):
         row = make(model)
-        reader = give_role(UserFactory(), permission(model, "view"), permission(model, "change"), *everywhere(model))
+        reader = give_role(UserFactory(), permission(model, "view"), permission(model, "change"), *everywhere(whole_of(model)))
         assert can(reader, "view", row)
         with pytest.raises(NotPermitted):
             exported(reader, model)

@@ -62,7 +62,9 @@ class TestEveryResource:
 
     def test_both_directions_are_rights_of_their_own(self, model):
         row = make(model)
-        reader = give_role(UserFactory(), permission(model, "view"), permission(model, "change"), *everywhere(whole_of(model)))
+        reader = give_role(
+            UserFactory(), permission(model, "view"), permission(model, "change"), *everywhere(whole_of(model))
+        )
         assert can(reader, "view", row)
         with pytest.raises(NotPermitted):
             exported(reader, model)

@@ -34,6 +34,8 @@ class Record(models.Model):
     """The foreign key to the whole whose rights a part follows; a part has no rights or grants of its own."""
     natural_key_fields: ClassVar[tuple[str, ...]] = ("code",)
     """The columns by which people name a row: in files, links and searches."""
+    search_words: ClassVar[tuple[str, ...]] = ()
+    """Text columns whose words a search finds; they deserve a GIN index on their `simple` search vector."""
     controlled_fields: ClassVar[tuple[str, ...]] = ()
     """Columns that only services write: states, totals. An import may bring them in with a new row."""
 

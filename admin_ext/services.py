@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from django.core.files import File
 from django.db import models
 
 from admin_ext.access.rights import NotPermitted, check_inside, permission, restrict
@@ -23,12 +25,15 @@ class Refused(Exception):
     """A rule of the business says no. The message tells a person which, and what to do; subclasses are the facts."""
 
 
-def service(name: str, *, right: str, model: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+def service(
+    name: str, *, right: str, model: str = "", possible: Callable[[Any], bool] | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function the verb `name` (stored by that name, chosen by hand: `orders.ship`).
 
     The function takes keywords only, `actor` first. Its second parameter is the row the verb acts on: it is locked and
     read again under the actor's `right` before the function sees it, and checked to be still in scope afterwards.
-    For a verb that makes rows, `model` ("app.Model") names what the right is asked on instead.
+    For a verb that makes rows, `model` ("app.Model") names what the right is asked on instead. `possible` tells for
+    which rows a button for it makes sense.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -49,11 +54,19 @@ def service(name: str, *, right: str, model: str = "") -> Callable[[Callable[P, 
                     check_inside(actor, type(row), [row.pk], right)
                 return result
 
-        call.service_name, call.right = name, right  # type: ignore[attr-defined]
+        call.service_name, call.right, call.subject = name, right, subject  # type: ignore[attr-defined]
+        call.possible = possible  # type: ignore[attr-defined]
+        call.takes = frozenset(p.name for p in parameters)  # type: ignore[attr-defined]
         registry[name] = call
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def call_service(service: Any, *, actor: Any, row: models.Model, **arguments: Any) -> Any:
+    """Call a verb on a row with what a form or a plan knows; a reason that the verb does not take stays with the act."""
+    taken = {name: value for name, value in arguments.items() if name in service.takes}
+    return service(actor=actor, **{service.subject: row}, **taken)
 
 
 def lock(*, actor: Any, right: str, row: models.Model) -> Any:
@@ -73,3 +86,28 @@ def _check_role(actor: Any, right: str, label: str) -> None:
     model = apps.get_model(label)
     if not actor.is_active or not actor.has_perm(permission(model, right)):
         raise NotPermitted(f"You have no right to {right} {model._meta.verbose_name_plural}.")
+
+
+def add_note(*, actor: Any, record: Any, text: str) -> Any:
+    """Write something down on a record that the actor may change. Raises NotPermitted."""
+    from admin_ext.models import Note
+
+    with change_set(actor=actor, door=Door.FORM, verb=f"{record._meta.app_label}.note_{record._meta.model_name}"):
+        return Note.objects.create(record=lock(actor=actor, right="change", row=record), author=actor, text=text)
+
+
+def attach_file(*, actor: Any, record: Any, file: File, name: str) -> Any:
+    """Keep a file with a record that the actor may change. Raises NotPermitted."""
+    from admin_ext.models import Attachment
+
+    digest = hashlib.sha256()
+    for block in file.chunks():
+        digest.update(block)
+    file.seek(0)
+    with change_set(actor=actor, door=Door.FORM, verb=f"{record._meta.app_label}.attach_{record._meta.model_name}"):
+        row = lock(actor=actor, right="change", row=record)
+        attachment = Attachment(record=row, author=actor, name=name[:255], size=file.size, sha256=digest.hexdigest())
+        # The name on disk is ours; what people call the file is only ever shown.
+        attachment.file.save(digest.hexdigest()[:32], file, save=False)
+        attachment.save()
+        return attachment

@@ -12,3 +12,8 @@ class OpsAdminConfig(AppConfig):
 
 class SiteConfig(AdminConfig):
     default_site = "opsadmin.sites.OpsAdminSite"
+
+    def ready(self) -> None:
+        super().ready()
+        # After Django's autodiscovery of the apps' own admins.
+        from admin_ext.admin import registered  # noqa: F401

@@ -6,16 +6,20 @@ read and write the business, read the record, and append to it only through the 
 `DATABASE_URL` names server and database. When its user is neither role, it is the login that sets things up
 (it may create roles and databases); the two roles are then derived from it. In production `DATABASE_URL` is the
 app role's own login and `DATABASE_OWNER_URL` is given only to the process that migrates.
+
+The roles' passwords are derived too, unless `DATABASE_OWNER_PASSWORD` and `DATABASE_APP_PASSWORD` name them.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 OWNER = "opsadmin_owner"
 APP = "opsadmin_app"
+_PASSWORD_VARIABLES = {OWNER: "DATABASE_OWNER_PASSWORD", APP: "DATABASE_APP_PASSWORD"}
 
 
 def user_of(url: str) -> str:
@@ -24,21 +28,24 @@ def user_of(url: str) -> str:
 
 
 def as_role(url: str, role: str) -> str:
-    """The same server and database, logged in as `role`.
-
-    A URL without a password (trust or peer authentication) stays without one. Otherwise the role's password is
-    derived from the set-up login's, so that one variable is enough to reach a server that asks for passwords.
-    """
+    """The same server and database, logged in as `role` with its own password."""
     parts = urlsplit(url)
     if user_of(url) == role:
         return url
-    password = f":{role_password(url, role)}" if parts.password else ""
+    password = role_password(url, role)
+    login = f"{quote(role)}:{quote(password, safe='')}" if password else quote(role)
     address = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{quote(role)}{password}@{address}"))
+    return urlunsplit(parts._replace(netloc=f"{login}@{address}"))
 
 
 def role_password(url: str, role: str) -> str | None:
-    """The password that set-up gives to `role` on this server; None where the URL carries none."""
+    """The password that set-up gives to `role` on this server; None where none is asked for (trust, peer).
+
+    It is the one that the environment names, else derived from the set-up login's: one variable is enough to reach a
+    server that asks for passwords.
+    """
+    if named := os.environ.get(_PASSWORD_VARIABLES[role]):
+        return named
     secret = urlsplit(url).password
     if not secret:
         return None

@@ -9,6 +9,11 @@ from django.contrib.auth.models import Permission
 from factory.django import DjangoModelFactory
 
 from admin_ext.audit.context import change_set
+from admin_ext.audit.models import ChangeSet
+from admin_ext.jobs.models import Job
+from admin_ext.notices.models import Notice
+from admin_ext.plans.models import Plan
+from admin_ext.transfers.models import Profile
 from apps.accounts import models as accounts
 from apps.customers import models as customers
 
@@ -89,3 +94,70 @@ def grant(user: Any, action: str, row: Any) -> Any:
         permission = Permission.objects.get(content_type__app_label=row._meta.app_label, codename=codename)
         row.user_grants_model.objects.create(user=user, permission=permission, content_object=row)
     return type(user).objects.get(pk=user.pk)
+
+
+class RoleFactory(RecordFactory):
+    class Meta:
+        model = accounts.Role
+
+    name = factory.Sequence(lambda n: f"Role {n}")
+
+
+class TeamFactory(RecordFactory):
+    class Meta:
+        model = accounts.Team
+
+    code = factory.Sequence(lambda n: f"T{n}")
+    name = factory.Sequence(lambda n: f"Team {n}")
+
+
+class ChangeSetFactory(RecordFactory):
+    class Meta:
+        model = ChangeSet
+
+    door = "shell"
+    verb = factory.Sequence(lambda n: f"tests.verb{n}")
+
+
+class JobFactory(RecordFactory):
+    class Meta:
+        model = Job
+
+    kind = "plans.make"
+    title = factory.Sequence(lambda n: f"Job {n}")
+    requested_by = factory.SubFactory(UserFactory)
+
+
+class PlanFactory(RecordFactory):
+    class Meta:
+        model = Plan
+
+    source = "import"
+    model = "customers.Customer"
+    title = factory.Sequence(lambda n: f"Plan {n}")
+    created_by = factory.SubFactory(UserFactory)
+
+
+class NoticeFactory(RecordFactory):
+    class Meta:
+        model = Notice
+
+    text = factory.Sequence(lambda n: f"Notice {n}")
+    recipient = factory.SubFactory(UserFactory)
+
+
+class ProfileFactory(RecordFactory):
+    class Meta:
+        model = Profile
+
+    name = factory.Sequence(lambda n: f"profile-{n}")
+    resource = "customers.Customer"
+    mapping = factory.LazyFunction(lambda: {"columns": {"code": {"from": "Code"}}})
+
+
+class TeamMembershipFactory(RecordFactory):
+    class Meta:
+        model = accounts.TeamMembership
+
+    team = factory.SubFactory(TeamFactory)
+    user = factory.SubFactory(UserFactory)

@@ -36,7 +36,7 @@ def permission(model: type[models.Model], action: str) -> str:
     whole = whole_of(model)
     if whole is not model:
         action = _on_whole(action)
-    return f"{whole._meta.app_label}.{action}_{whole._meta.concrete_model._meta.model_name}"
+    return f"{whole._meta.app_label}.{action}_{whole._meta.model_name}"
 
 
 def whole_of(model: type[models.Model]) -> type[models.Model]:

@@ -54,7 +54,7 @@ def granted_places(user: models.Model, dimension: str) -> list[int]:
             WHERE g.group_id IN ({groups_sql})
         ), covered(id) AS (SELECT id FROM granted {below})
         SELECT id FROM covered
-    """  # noqa: S608 (identifiers are our own models')
+    """
     with connection.cursor() as cursor:
         cursor.execute(sql, [app, name, f"access_{dimension}", user.pk, *group_params])
         return [row[0] for row in cursor.fetchall()]

@@ -87,7 +87,7 @@ def change_set(
         act = Act(id=_next_id(), actor=actor, door=str(door), verb=verb, reason=reason, fields=fields)
         with _named(act):
             yield act
-            act.rows = _rows_recorded()
+            act.rows = rows_recorded()
             if act.rows or always:
                 _write(act)
 
@@ -104,7 +104,7 @@ def resume_change_set(change_set: ChangeSet) -> Iterator[Act]:
         )  # fmt: skip
         with _named(act):
             yield act
-            act.rows = _rows_recorded()
+            act.rows = rows_recorded()
 
 
 def open_change_set(*, actor: Any, door: str, verb: str, **fields: Any) -> ChangeSet:
@@ -147,7 +147,8 @@ def _next_id() -> int:
         return cursor.fetchone()[0]
 
 
-def _rows_recorded() -> int:
+def rows_recorded() -> int:
+    """Rows of the record written so far in this act's transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(nullif(current_setting('opsadmin.rows', true), ''), '0')::bigint")
         return cursor.fetchone()[0]

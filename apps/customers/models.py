@@ -54,6 +54,7 @@ class Customer(Record):
         CLOSED = "closed", "Closed"
 
     scopes = {"region": "region"}
+    search_words = ("name",)
     controlled_fields = ("status", "brought_in")
 
     code = models.CharField(

@@ -21,7 +21,7 @@ class CustomerAlreadyClosed(Refused):
     """A closed customer stays closed."""
 
 
-@service("customers.hold", right="hold")
+@service("customers.hold", right="hold", possible=lambda customer: customer.status == "active")
 def hold_customer(*, actor: User, customer: Customer, reason: str) -> Customer:
     """Stop taking orders from an active customer. Raises CustomerNotActive."""
     if customer.status != Customer.Status.ACTIVE:
@@ -33,7 +33,7 @@ def hold_customer(*, actor: User, customer: Customer, reason: str) -> Customer:
     return customer
 
 
-@service("customers.release", right="release")
+@service("customers.release", right="release", possible=lambda customer: customer.status == "on_hold")
 def release_customer(*, actor: User, customer: Customer, reason: str = "") -> Customer:
     """Take orders from a held customer again. Raises CustomerNotOnHold."""
     if customer.status != Customer.Status.ON_HOLD:
@@ -43,7 +43,7 @@ def release_customer(*, actor: User, customer: Customer, reason: str = "") -> Cu
     return customer
 
 
-@service("customers.close", right="close")
+@service("customers.close", right="close", possible=lambda customer: customer.status != "closed")
 def close_customer(*, actor: User, customer: Customer, reason: str) -> Customer:
     """End the business with a customer for good. Raises CustomerAlreadyClosed."""
     if customer.status == Customer.Status.CLOSED:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import environ
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.templatetags.static import static
 
 from opsadmin.database import APP, as_role
 
@@ -25,7 +26,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # unfold's templates must be found before Django's.
 INSTALLED_APPS = [
     "opsadmin.apps.OpsAdminConfig",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.inlines",
@@ -46,6 +47,11 @@ INSTALLED_APPS = [
     "admin_ext.audit",
     "admin_ext.access",
     "admin_ext",
+    "admin_ext.notices",
+    "admin_ext.jobs",
+    "admin_ext.filtering",
+    "admin_ext.plans",
+    "admin_ext.transfers",
     "apps.accounts",
     "apps.customers",
     "apps.catalogue",
@@ -112,6 +118,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 # guardian stores the grants; the decision is admin_ext.access's alone.
 ANONYMOUS_USER_NAME = None
@@ -163,6 +170,34 @@ TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
 
+UNFOLD = {
+    "SITE_TITLE": "opsadmin",
+    "SITE_HEADER": "opsadmin",
+    "SITE_SYMBOL": "shield_person",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("admin_ext/favicon.svg")}
+    ],
+    "SHOW_BACK_BUTTON": True,
+    "STYLES": [lambda request: static("admin_ext/opsadmin.css")],
+    "COMMAND": {"search_models": True},
+    "SIDEBAR": {"show_search": False, "command_search": True, "navigation": "opsadmin.navigation.sidebar"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.1% .014 230)",
+            "100": "oklch(93.6% .032 230)",
+            "200": "oklch(88.1% .062 231)",
+            "300": "oklch(80.3% .102 232)",
+            "400": "oklch(70.5% .135 235)",
+            "500": "oklch(60.9% .14 240)",
+            "600": "oklch(51.5% .13 244)",
+            "700": "oklch(44.5% .115 245)",
+            "800": "oklch(39.1% .095 245)",
+            "900": "oklch(35.2% .075 245)",
+            "950": "oklch(26.5% .06 246)",
+        }
+    },
+}
+
 STATIC_URL = "static/"
 STATIC_ROOT = env("STATIC_ROOT", default=str(DATA_DIR / "static"))
 MEDIA_ROOT = env("MEDIA_ROOT", default=str(DATA_DIR / "files"))
@@ -180,7 +215,7 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="opsadmin@localhost")
 
 # -- Celery only wakes workers; the job row is the truth. --
-CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="atomicfs://")
+CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="atomicfs://localhost")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

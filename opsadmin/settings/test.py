@@ -15,4 +15,6 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 MEDIA_ROOT = tempfile.mkdtemp(prefix="opsadmin-tests-")
+STATIC_ROOT = tempfile.mkdtemp(prefix="opsadmin-tests-")
+WHITENOISE_USE_FINDERS = True
 AXES_ENABLED = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -34,7 +35,8 @@ class Command(BaseCommand):
                 _make_database(connection, name)
         except psycopg.OperationalError as error:
             raise CommandError(f"PostgreSQL cannot be reached: {error}") from error
-        self.stdout.write(f"roles {OWNER}, {APP} and database {name} are there")
+        if options["verbosity"]:
+            self.stdout.write(f"roles {OWNER}, {APP} and database {name} are there")
 
 
 def _maintenance(url: str) -> str:
@@ -47,10 +49,8 @@ def _make_role(connection: psycopg.Connection, role: str, password: str | None) 
 
     Two set-ups may run at once on one server, and roles belong to the server: the one that comes second finds it made.
     """
-    try:
+    with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
-    except (psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-        pass
     if password:
         connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
     # A login that is not a superuser must belong to a role to make a database that the role owns.

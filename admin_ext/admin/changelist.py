@@ -1,0 +1,130 @@
+"""A changelist whose filters are one django-filter FilterSet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelectMultiple
+from django.db import models
+from django.http import HttpRequest
+from django.utils.http import urlencode
+from unfold import widgets
+from unfold.views import ChangeList
+
+from admin_ext.filtering.filterset import FilterSet
+
+
+class FilterSetSpec:
+    """Shows a whole FilterSet where Django shows one list filter."""
+
+    title = "filters"
+    template = "admin_ext/filterset.html"
+
+    def __init__(self, filterset: FilterSet, request: HttpRequest) -> None:
+        self.filterset = filterset
+        self.request = request
+        self.used_parameters = {
+            name: request.GET.getlist(name) for name in filterset.parameters() if name in request.GET
+        }
+
+    def has_output(self) -> bool:
+        return True
+
+    def choices(self, changelist: ChangeList) -> list[dict[str, Any]]:
+        form = self.filterset.form
+        for name, field in form.fields.items():
+            if isinstance(field, forms.ModelMultipleChoiceField):
+                self._complete(changelist, name, field)
+        return [{"form": styled(form)}]
+
+    def _complete(self, changelist: ChangeList, name: str, field: forms.ModelMultipleChoiceField) -> None:
+        """Offer related rows as the person types, never all of them in a page."""
+        site = changelist.model_admin.admin_site
+        column = changelist.model._meta.get_field(name) if hasattr(changelist.model, name) else None
+        related = getattr(column, "remote_field", None)
+        if related and site._registry.get(related.model):
+            field.widget = AutocompleteSelectMultiple(
+                column, site, choices=field.choices, attrs={"data-theme": "admin-autocomplete"}
+            )
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
+        return self.filterset.narrowed(queryset)
+
+    def expected_parameters(self) -> list[str]:
+        return sorted(self.filterset.parameters())
+
+    def get_facet_queryset(self, changelist: ChangeList) -> None:
+        return None
+
+
+class FilterSetChangeList(ChangeList):
+    """Filters through the ModelAdmin's FilterSet; a value that cannot be understood shows no rows, never all."""
+
+    filterset: FilterSet | None = None
+
+    def get_filters_params(self, params: Any = None) -> dict[str, Any]:
+        left = super().get_filters_params(params)
+        known = self._known()
+        return {name: value for name, value in left.items() if name not in known}
+
+    def get_filters(self, request: HttpRequest) -> tuple[Any, ...]:
+        specs, has_filters, lookups, may_duplicate, is_active = super().get_filters(request)
+        filterset_class = self.model_admin.get_filterset_class()
+        if filterset_class is None:
+            return specs, has_filters, lookups, may_duplicate, is_active
+        self.filterset = filterset_class(request.GET, queryset=self.root_queryset, request=request)
+        if not self.filterset.is_valid():
+            messages.error(request, "A filter was not understood, so no rows are shown: " + _told(self.filterset))
+        elif lookups:
+            messages.error(request, f"There is no filter {', '.join(sorted(lookups))}, so no rows are shown.")
+            self.root_queryset = self.root_queryset.none()
+            lookups = {}
+        return [FilterSetSpec(self.filterset, request), *specs], True, lookups, True, bool(self.filterset.described())
+
+    @property
+    def chips(self) -> list[dict[str, str]]:
+        """What is active, each with the address of the list without it."""
+        if self.filterset is None:
+            return []
+        chips = []
+        for name, label, value in self.filterset.described():
+            left = {
+                key: values
+                for key, values in self.filterset.request.GET.lists()
+                if key != name and not (key.startswith(f"{name}_") and key not in self.filterset.filters) and key != "p"
+            }
+            chips.append({"label": label, "value": value, "without": "?" + urlencode(left, doseq=True)})
+        return chips
+
+    def _known(self) -> set[str]:
+        filterset_class = self.model_admin.get_filterset_class()
+        return filterset_class.parameters() if filterset_class else set()
+
+
+def _told(filterset: FilterSet) -> str:
+    return "; ".join(f"{name}: {' '.join(errors)}" for name, errors in filterset.errors.items())
+
+
+def styled(form: forms.Form) -> forms.Form:
+    """Give a form unfold's look."""
+    for field in form.fields.values():
+        for widget in getattr(field.widget, "widgets", [field.widget]):
+            if isinstance(widget, AutocompleteMixin):
+                continue
+            if isinstance(widget, forms.CheckboxInput):
+                widget.attrs.setdefault("class", " ".join(widgets.CHECKBOX_CLASSES))
+            elif isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
+                continue
+            elif isinstance(widget, forms.Select):
+                classes = widgets.BASE_INPUT_CLASSES if widget.allow_multiple_selected else widgets.SELECT_CLASSES
+                widget.attrs.setdefault("class", " ".join(classes))
+            elif isinstance(widget, forms.Textarea):
+                widget.attrs.setdefault("class", " ".join(widgets.TEXTAREA_CLASSES))
+                widget.attrs.setdefault("rows", 3)
+            elif isinstance(widget, forms.ClearableFileInput | forms.FileInput):
+                widget.attrs.setdefault("class", "block w-full text-sm")
+            else:
+                widget.attrs.setdefault("class", " ".join(widgets.INPUT_CLASSES))
+    return form

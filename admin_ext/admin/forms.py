@@ -1,0 +1,168 @@
+"""The form of a record: it knows the version it was opened on, and refuses to overwrite a newer one.
+
+A stale save is refused field by field: what others changed meanwhile is put into the fields that the person did not
+touch, what the person typed is kept, and the message says both. Saving again is then an informed decision.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.forms.models import ModelChoiceField
+from django.utils.html import format_html, format_html_join
+
+from admin_ext.models import Record
+
+NOT_VISIBLE = "— not visible to you —"
+
+
+class RecordForm(forms.ModelForm):
+    """A ModelForm with the version of the row it was opened on."""
+
+    record_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    # Errors found only after saving (a row out of scope, a rule of the database); see ModelAdmin.changeform_view.
+    late_error = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self._keeps_versions():
+            self.initial["record_version"] = self.instance.version
+        if self.instance.pk:
+            self._close_invisible_choices()
+
+    def has_changed(self) -> bool:
+        """Did the person change anything? Compared with what they saw, not with what others made of it since."""
+        if self._keeps_versions() and (opened := self._opened_on_older_version()):
+            return bool(self._own_changes(opened))
+        return bool(set(self.changed_data) - {"record_version"})
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.late_error:
+            raise ValidationError(self.late_error)
+        if self._keeps_versions() and self.changed_data:
+            self._refuse_stale_save()
+        return cleaned
+
+    def _keeps_versions(self) -> bool:
+        return bool(self.instance.pk) and isinstance(self.instance, Record)
+
+    def _close_invisible_choices(self) -> None:
+        """A reference to a row that the person may not see stays as it is and shows no name."""
+        for name, field in self.fields.items():
+            if not isinstance(field, ModelChoiceField) or not hasattr(self.instance, f"{name}_id"):
+                continue
+            key = getattr(self.instance, f"{name}_id")
+            if key is None or field.queryset.filter(pk=key).exists():
+                continue
+            field.queryset = field.queryset.model._default_manager.filter(pk=key)
+            field.label_from_instance = lambda row: NOT_VISIBLE  # type: ignore[method-assign]
+            field.disabled = True
+            field.widget = forms.Select(choices=[(key, NOT_VISIBLE)])
+
+    def _opened_on_older_version(self) -> Any:
+        """The row as the person saw it, when it has moved since; None when it has not, or is not known."""
+        posted = self.data.get(self.add_prefix("record_version"), "")  # type: ignore[union-attr]
+        if not posted.isdigit() or int(posted) == self.instance.version:
+            return None
+        return self._as_of(int(posted))
+
+    def _as_of(self, version: int) -> Any:
+        history = type(self.instance).history.filter(id=self.instance.pk, version=version)  # type: ignore[attr-defined]
+        return history.order_by("history_id").first()
+
+    def _own_changes(self, opened: Any) -> list[str]:
+        return [
+            name
+            for name, field in self.fields.items()
+            if name != "record_version"
+            and not field.disabled
+            and hasattr(opened, self._column(name))
+            and field.has_changed(
+                self._as_initial(field, getattr(opened, self._column(name))), self._posted(name, field)
+            )
+        ]
+
+    def _refuse_stale_save(self) -> None:
+        model = type(self.instance)
+        now = model._default_manager.select_for_update(of=("self",)).filter(pk=self.instance.pk).first()
+        opened_on = self.cleaned_data.get("record_version")
+        if now is None:
+            raise ValidationError("Somebody deleted this record while you were editing it.")
+        if now.version == opened_on:
+            return
+        opened = self._as_of(opened_on) if opened_on else None
+        if opened is None:
+            raise ValidationError("This form is too old to be saved. Open the record again.")
+        if self._own_changes(opened):
+            raise ValidationError(self._merge(opened, now))
+        # Nothing of the person's own: what others did stays.
+        for name in self.cleaned_data.keys() & self._model_fields():
+            self.cleaned_data[name] = getattr(now, name)
+
+    def _merge(self, opened: Any, now: models.Model) -> str:
+        """Take over what others changed, keep what the person typed; returns the account of both."""
+        self.data = self.data.copy()
+        self.data[self.add_prefix("record_version")] = str(now.version)  # type: ignore[index]
+        lines = []
+        for name, field in self.fields.items():
+            if name == "record_version" or not hasattr(opened, self._column(name)):
+                continue
+            before, theirs = getattr(opened, self._column(name)), getattr(now, self._column(name))
+            if before == theirs:
+                continue
+            if field.has_changed(self._as_initial(field, before), self._posted(name, field)):
+                lines.append((field.label or name, self._told(name, now), "yours is kept"))
+            else:
+                lines.append((field.label or name, self._told(name, now), "taken over into the form"))
+                self._put(name, field, theirs)
+        who = self._last_change(now)
+        account = format_html_join("", "<li>{}: theirs is “{}”, {}</li>", lines)
+        return format_html(
+            "{} while you were editing. Nothing was saved yet. <ul>{}</ul> Look at the values and save again.",
+            who,
+            account,
+        )
+
+    def _column(self, name: str) -> str:
+        return self._meta.model._meta.get_field(name).attname if name in self._model_fields() else name
+
+    def _model_fields(self) -> set[str]:
+        return {field.name for field in self._meta.model._meta.fields}
+
+    def _as_initial(self, field: forms.Field, value: Any) -> Any:
+        return field.prepare_value(value)
+
+    def _posted(self, name: str, field: forms.Field) -> Any:
+        return field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name))  # type: ignore[arg-type]
+
+    def _put(self, name: str, field: forms.Field, value: Any) -> None:
+        """Write a value into the posted data, as its widget would have sent it."""
+        key = self.add_prefix(name)
+        if isinstance(field.widget, forms.MultiWidget):
+            for suffix, part in zip(field.widget.widgets_names, field.widget.decompress(value), strict=True):
+                self.data[f"{key}{suffix}"] = "" if part is None else str(part)  # type: ignore[index]
+        elif isinstance(field, forms.BooleanField):
+            if value:
+                self.data[key] = "on"  # type: ignore[index]
+            else:
+                self.data.pop(key, None)  # type: ignore[attr-defined]
+        else:
+            self.data[key] = "" if value is None else str(field.prepare_value(value))  # type: ignore[index]
+
+    def _told(self, name: str, now: models.Model) -> Any:
+        """The other's value in words; a choice by its label, a row that the person may not see without its name."""
+        field = self.fields[name]
+        if isinstance(field, ModelChoiceField):
+            row = field.queryset.filter(pk=getattr(now, f"{name}_id")).first()
+            return row if row else NOT_VISIBLE
+        display = getattr(now, f"get_{name}_display", None)
+        return display() if display else getattr(now, name)
+
+    def _last_change(self, now: Any) -> str:
+        latest = now.history.select_related("change_set__actor").first()
+        actor = latest.change_set.actor if latest and latest.change_set else None
+        return f"{actor or 'Somebody'} changed this record"

@@ -1,0 +1,281 @@
+"""`ModelAdmin`: where unfold's looks, our rights, the record, filters and verbs meet.
+
+It replaces what cannot be made safe by wrapping: simple-history's, import-export's and guardian's own views are not
+mounted anywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, models
+from django.db.models import ProtectedError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin as UnfoldModelAdmin
+
+from admin_ext.access.rights import NotPermitted, check_inside, restrict
+from admin_ext.admin.bulk import BulkViewsMixin
+from admin_ext.admin.changelist import FilterSetChangeList, styled
+from admin_ext.admin.forms import RecordForm
+from admin_ext.admin.history import history_of
+from admin_ext.admin.notes import NotesMixin
+from admin_ext.admin.rights import RightsMixin
+from admin_ext.admin.transfers import TransferViewsMixin
+from admin_ext.admin.verbs import Verb
+from admin_ext.audit.context import change_set
+from admin_ext.audit.models import Door
+from admin_ext.filtering.filterset import FilterSet, filterset_for
+from admin_ext.filtering.search import search
+from admin_ext.models import Record
+from admin_ext.services import Refused
+
+
+class ModelAdmin(BulkViewsMixin, TransferViewsMixin, NotesMixin, RightsMixin, UnfoldModelAdmin):
+    """The admin of a record."""
+
+    form = RecordForm
+    verbs: ClassVar[tuple[Verb, ...]] = ()
+    filterset_class: type[FilterSet] | None = None
+
+    list_per_page = 50
+    list_max_show_all = 0
+    list_filter_submit = True
+    list_fullwidth = True
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    warn_unsaved_form = True
+    save_as = False
+    change_form_template = "admin_ext/change_form.html"
+    change_list_template = "admin_ext/change_list.html"
+
+    def __init__(self, model: type[models.Model], admin_site: admin.AdminSite) -> None:
+        super().__init__(model, admin_site)
+        # Set once, before any request: a ModelAdmin serves all of them.
+        self.search_fields = self.search_fields or _searched(model)
+
+    # -- addresses ---------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        do = path("<path:object_id>/do/<str:verb>/", self.admin_site.admin_view(self.verb_view), name=f"{name}_do")
+        return [do, *super().get_urls()]
+
+    # -- lists -------------------------------------------------------------------------------------
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FilterSetChangeList]:
+        return FilterSetChangeList
+
+    def get_filterset_class(self) -> type[FilterSet] | None:
+        """The model's one FilterSet, unless the list declares another."""
+        return self.filterset_class or filterset_for(self.model)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet, search_term: str
+    ) -> tuple[models.QuerySet, bool]:
+        return search(queryset, search_term), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(
+            request, {**(extra_context or {}), "transfer_buttons": self.transfer_buttons(request)}
+        )
+
+    # -- forms -------------------------------------------------------------------------------------
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [name for name in super().get_fields(request, obj) if name != "record_version"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        controlled = tuple(getattr(self.model, "controlled_fields", ()))
+        return (*super().get_readonly_fields(request, obj), *controlled)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[RecordForm]:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.late_error = getattr(request, "_opsadmin_late_error", "")
+        return form
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id) if object_id else None
+        extra = {
+            **(extra_context or {}),
+            "verb_buttons": self._verb_buttons(request, row),
+            **self.notes_context(request, row),
+        }
+        if request.method != "POST":
+            return super().changeform_view(request, object_id, form_url, extra)
+        verb = f"{self.opts.app_label}.{'change' if object_id else 'add'}_{self.opts.model_name}"
+        reason = request.POST.get("_reason", "").strip()
+        try:
+            with change_set(actor=request.user, door=Door.FORM, verb=verb, reason=reason):
+                return super().changeform_view(request, object_id, form_url, extra)
+        except (NotPermitted, Refused, IntegrityError, ProtectedError) as error:
+            # Everything is rolled back. Show the form again, with what was typed and why it was refused.
+            request._opsadmin_late_error = explain(error)  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if isinstance(form.instance, Record):
+            check_inside(request.user, self.model, [form.instance.pk], "change" if change else "add")
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        if request.method != "POST":
+            return super().delete_view(request, object_id, extra_context)
+        verb = f"{self.opts.app_label}.delete_{self.opts.model_name}"
+        try:
+            reason = request.POST.get("_reason", "").strip()
+            with change_set(actor=request.user, door=Door.FORM, verb=verb, reason=reason):
+                return super().delete_view(request, object_id, extra_context)
+        except (NotPermitted, Refused, IntegrityError, ProtectedError) as error:
+            messages.error(request, explain(error))
+            return HttpResponseRedirect(request.path)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:
+        """Names what goes with a deletion as far as the person may see it, and counts the rest."""
+        return deleted_objects(objs, request, self.admin_site)
+
+    # -- verbs -------------------------------------------------------------------------------------
+
+    def verb_view(self, request: HttpRequest, object_id: str, verb: str) -> HttpResponse:
+        """Asks for what a verb needs, and calls its service."""
+        chosen = next((each for each in self.verbs if each.name == verb), None)
+        row = self.get_object(request, object_id)
+        if chosen is None or row is None:
+            raise Http404
+        if not chosen.is_offered(request.user, row):
+            raise PermissionDenied
+        form = styled(chosen.form(request.POST or None))
+        if request.method == "POST" and form.is_valid():
+            try:
+                reason = form.cleaned_data.get("reason", "")
+                with change_set(actor=request.user, door=Door.FORM, reason=reason):
+                    chosen.call(actor=request.user, row=row, **form.cleaned_data)
+            except (Refused, NotPermitted, IntegrityError) as error:
+                form.add_error(None, explain(error))
+            else:
+                messages.success(request, format_html("{}: {}.", chosen.label, row))
+                return HttpResponseRedirect(self._change_url(row))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": row,
+            "title": f"{chosen.label}: {row}",
+            "verb": chosen,
+            "form": form,
+            "back": self._change_url(row),
+        }
+        return TemplateResponse(request, "admin_ext/verb.html", context)
+
+    def _verb_buttons(self, request: HttpRequest, row: models.Model | None) -> list[dict[str, Any]]:
+        if row is None:
+            return []
+        name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_do"
+        return [
+            {
+                "label": verb.label,
+                "icon": verb.icon,
+                "danger": verb.danger,
+                "url": reverse(name, args=[row.pk, verb.name]),
+            }
+            for verb in self.verbs
+            if verb.is_offered(request.user, row)
+        ]
+
+    def _change_url(self, row: models.Model) -> str:
+        return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
+
+    # -- the record --------------------------------------------------------------------------------
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        if row is None or not hasattr(self.model, "history"):
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        before = request.GET.get("before", "")
+        entries, more = history_of(row, user=request.user, before=int(before) if before.isdigit() else None)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": row,
+            "object": row,
+            "title": f"History: {row}",
+            "entries": entries,
+            "more": more,
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "admin_ext/history.html", context)
+
+    # Change sets take the place of Django's log.
+    def log_addition(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def log_change(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def log_deletions(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+
+class ReadOnlyModelAdmin(ModelAdmin):
+    """The admin of rows that people read and only the platform writes."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def deleted_objects(objs: Any, request: HttpRequest, site: admin.AdminSite) -> tuple[Any, ...]:
+    """As Django's `get_deleted_objects`, without a name that the person may not know."""
+    from django.contrib.admin.utils import NestedObjects
+    from django.db import router
+
+    objs = list(objs)
+    if not objs:
+        return [], {}, set(), []
+    collector = NestedObjects(using=router.db_for_write(type(objs[0])), origin=objs)
+    collector.collect(objs)
+    named: list[str] = []
+    counts: dict[str, int] = {}
+    lacking: set[str] = set()
+    for model, rows in collector.model_objs.items():
+        counts[str(model._meta.verbose_name_plural)] = len(rows)
+        visible = set(restrict(model._default_manager.filter(pk__in=[r.pk for r in rows]), request.user, "view"))
+        kind = str(model._meta.verbose_name).capitalize()
+        named += [f"{kind}: {row}" for row in list(visible)[:100]]
+        if hidden := len(rows) - len(visible):
+            named.append(f"{hidden} {model._meta.verbose_name_plural} that you may not see")
+        registered = site._registry.get(model)
+        if registered and not all(registered.has_delete_permission(request, row) for row in visible):
+            lacking.add(str(model._meta.verbose_name))
+    protected: list[str] = []
+    for blocker in collector.protected:
+        seen = restrict(type(blocker)._default_manager.filter(pk=blocker.pk), request.user, "view").exists()
+        kind = str(type(blocker)._meta.verbose_name)
+        protected.append(f"{kind.capitalize()}: {blocker}" if seen else f"a {kind} that you may not see")
+    return named, counts, lacking, sorted(set(protected))
+
+
+def explain(error: Exception) -> str:
+    """What a person is told when a save was refused."""
+    if isinstance(error, NotPermitted | Refused):
+        return str(error)
+    if isinstance(error, ProtectedError):
+        return "Other records still refer to it, so it cannot be deleted."
+    constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
+    said = constraint.replace("_", " ") or "a rule of the database"
+    return f"Nothing was saved, because it would break a rule: {said}."
+
+
+def _searched(model: type[models.Model]) -> tuple[str, ...]:
+    """What Django needs to know to offer search and autocompletes; `search()` does the work."""
+    return (*getattr(model, "natural_key_fields", ())[:1], *getattr(model, "search_words", ()))

@@ -1,0 +1,1 @@
+"""The platform's own screens: jobs, plans, change sets, profiles, notices."""

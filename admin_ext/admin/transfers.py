@@ -1,0 +1,158 @@
+"""Import and export from a list: the web stores what was sent and hands in a job; a worker does the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from admin_ext.access.rights import NotPermitted, restrict
+from admin_ext.admin.changelist import styled
+from admin_ext.filtering.selection import Selection
+from admin_ext.transfers.exporting import FORMATS, UnknownColumn, submit_export
+from admin_ext.transfers.importing import submit_import
+from admin_ext.transfers.mapping import MappingNotUsable
+from admin_ext.transfers.models import Profile
+from admin_ext.transfers.resources import has_resource
+
+NOT_FILTERS = {"q", "o", "p", "e", "all", "_facets", "_changelist_filters", "_popup", "_to_field"}
+
+
+class ImportForm(forms.Form):
+    """A file and how to read it."""
+
+    file = forms.FileField(label="File", help_text="CSV, TSV, XLSX, XLS, XLSB or ODS. It is read by a worker.")
+    profile = forms.ModelChoiceField(
+        queryset=Profile.objects.none(),
+        required=False,
+        label="Import profile",
+        empty_label="Columns are called as in an export",
+        to_field_name="name",
+        help_text="How the columns of the file become fields.",
+    )
+
+    def clean_file(self) -> Any:
+        upload = self.cleaned_data["file"]
+        if upload.size > settings.UPLOAD_MAX_BYTES:
+            most = settings.UPLOAD_MAX_BYTES // 1024 // 1024
+            raise ValidationError(f"The file has {upload.size // 1024 // 1024:,} MB; at most {most:,} MB are taken.")
+        return upload
+
+
+class TransferViewsMixin:
+    """For ModelAdmins whose model has a resource: `import/` and `export/`."""
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}"  # type: ignore[attr-defined]
+        wrap = self.admin_site.admin_view  # type: ignore[attr-defined]
+        return [
+            path("import/", wrap(self.import_view), name=f"{name}_import"),
+            path("export/", wrap(self.export_view), name=f"{name}_export"),
+            *super().get_urls(),  # type: ignore[misc]
+        ]
+
+    def transfer_buttons(self, request: HttpRequest) -> list[dict[str, str]]:
+        """What the list offers."""
+        if not has_resource(self.model):  # type: ignore[attr-defined]
+            return []
+        buttons = []
+        if self.has_import_permission(request):  # type: ignore[attr-defined]
+            buttons.append({"label": "Import", "icon": "upload", "url": self._url("import")})
+        if self.has_export_permission(request):  # type: ignore[attr-defined]
+            query = request.GET.urlencode()
+            url = self._url("export") + (f"?{query}" if query else "")
+            buttons.append({"label": "Export", "icon": "download", "url": url})
+        return buttons
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        """Takes a file and hands it to a worker, which makes a plan of it."""
+        if not has_resource(self.model) or not self.has_import_permission(request):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        form = ImportForm(request.POST or None, request.FILES or None)
+        profiles = restrict(Profile.objects.all(), request.user, "view")
+        form.fields["profile"].queryset = profiles.filter(resource=self.opts.label)  # type: ignore[attr-defined]
+        if request.method == "POST" and form.is_valid():
+            upload = form.cleaned_data["file"]
+            try:
+                plan = submit_import(
+                    actor=request.user,
+                    source=upload,
+                    name=upload.name,
+                    resource=self.opts.label,  # type: ignore[attr-defined]
+                    profile=form.cleaned_data["profile"],
+                )
+            except (NotPermitted, MappingNotUsable) as error:
+                form.add_error(None, str(error))
+            else:
+                return HttpResponseRedirect(reverse("admin:plans_plan_change", args=[plan.pk]))
+        title = f"Import {self.opts.verbose_name_plural}"  # type: ignore[attr-defined]
+        return self._form_page(request, form, title, "Read the file", "upload")
+
+    def export_view(self, request: HttpRequest) -> HttpResponse:
+        """Shows what would be exported of the list as it is filtered, and hands in the job."""
+        if not has_resource(self.model) or not self.has_export_permission(request):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        selection = self.selection_of(request)
+        form = _export_form(request, self.model)  # type: ignore[attr-defined]
+        if request.method == "POST" and form.is_valid():
+            try:
+                job = submit_export(
+                    actor=request.user,
+                    selection=selection,
+                    format=form.cleaned_data["format"],
+                    columns=form.cleaned_data["columns"],
+                )
+            except (NotPermitted, UnknownColumn) as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, "The export is being written. You will find the file here.")
+                return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.pk]))
+        title = f"Export {self.opts.verbose_name_plural}: {selection.describe()}"  # type: ignore[attr-defined]
+        return self._form_page(request, form, title, "Export", "download")
+
+    def selection_of(self, request: HttpRequest) -> Selection:
+        """The list as its address says: filters and search, in its order."""
+        changelist = self.get_changelist_instance(request)  # type: ignore[attr-defined]
+        ordering = changelist.get_ordering(request, changelist.root_queryset)
+        return Selection(
+            model=self.opts.label,  # type: ignore[attr-defined]
+            filters={name: values for name, values in request.GET.lists() if name not in NOT_FILTERS},
+            search=request.GET.get("q", ""),
+            ordering=[each for each in ordering if isinstance(each, str) and each not in ("pk", "-pk")],
+        )
+
+    def _form_page(self, request: HttpRequest, form: forms.Form, title: str, button: str, icon: str) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
+            "opts": self.opts,  # type: ignore[attr-defined]
+            "title": title,
+            "form": styled(form),
+            "button": button,
+            "icon": icon,
+            "back": self._url("changelist"),
+        }
+        return TemplateResponse(request, "admin_ext/form_page.html", context)
+
+    def _url(self, name: str) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}")  # type: ignore[attr-defined]
+
+
+def _export_form(request: HttpRequest, model: Any) -> forms.Form:
+    from admin_ext.transfers.exporting import check_columns
+    from admin_ext.transfers.resources import resource_for
+
+    columns = check_columns(resource_for(model._meta.label), request.user, None)
+    choices = [(name, str(model._meta.get_field(name).verbose_name).capitalize()) for name in columns]
+    fields = {
+        "format": forms.ChoiceField(choices=[(each, each.upper()) for each in FORMATS], label="Format"),
+        "columns": forms.MultipleChoiceField(
+            choices=choices, initial=columns, label="Columns", widget=forms.CheckboxSelectMultiple
+        ),
+    }
+    return type("ExportForm", (forms.Form,), fields)(request.POST or None)

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class FilteringConfig(AppConfig):
+    name = "admin_ext.filtering"
+    label = "filtering"
+    verbose_name = "Filters and selections"
+
+    def ready(self) -> None:
+        from django.utils.module_loading import autodiscover_modules
+
+        # A FilterSet is looked up by its model, by jobs too.
+        autodiscover_modules("filters")

@@ -1,0 +1,102 @@
+"""The one FilterSet of a model: its list, its selections, its exports and its bulk actions all use it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db import models
+from django.http import QueryDict
+
+from admin_ext.access.rights import restrict
+from admin_ext.filtering.filters import AmountRangeFilter, DayRangeFilter
+
+
+class FilterSet(django_filters.FilterSet):
+    """django-filter's FilterSet with the lists' defaults: ranges for days and amounts, several choices at once, and
+    related rows offered only as far as the person may see them.
+
+    `request` may be anything with a `user`: a job has no request.
+    """
+
+    FILTER_DEFAULTS: ClassVar[dict[Any, Any]] = {
+        **django_filters.FilterSet.FILTER_DEFAULTS,
+        models.DateTimeField: {"filter_class": DayRangeFilter},
+        models.DateField: {"filter_class": DayRangeFilter},
+        models.DecimalField: {"filter_class": AmountRangeFilter},
+        models.IntegerField: {"filter_class": AmountRangeFilter},
+        models.PositiveIntegerField: {"filter_class": AmountRangeFilter},
+        models.PositiveSmallIntegerField: {"filter_class": AmountRangeFilter},
+    }
+
+    @classmethod
+    def filter_for_lookup(cls, field: models.Field, lookup_type: str) -> tuple[type, dict[str, Any]]:
+        if field.choices and lookup_type == "exact":
+            return django_filters.MultipleChoiceFilter, {"choices": field.choices}
+        if isinstance(field, models.ForeignKey) and lookup_type == "exact":
+            related = field.related_model
+            return django_filters.ModelMultipleChoiceFilter, {
+                "queryset": lambda request: restrict(related._default_manager.all(), request.user)
+            }
+        if isinstance(field, models.CharField | models.TextField) and lookup_type == "exact":
+            return django_filters.CharFilter, {"lookup_expr": "icontains"}
+        return super().filter_for_lookup(field, lookup_type)
+
+    @classmethod
+    def parameters(cls) -> set[str]:
+        """The names under which the filters appear in an address: `credit_limit_min` as well as `status`."""
+        names: set[str] = set()
+        for name, each in cls.base_filters.items():
+            suffixes = getattr(each.field_class.widget, "suffixes", [])
+            names.update({name}, {f"{name}_{suffix}" for suffix in suffixes if suffix})
+        return names
+
+    def narrowed(self, queryset: models.QuerySet) -> models.QuerySet:
+        """The rows that pass; none at all when a value cannot be understood, so that nobody acts on too many."""
+        return self.filter_queryset(queryset) if self.is_valid() else queryset.none()
+
+    def described(self) -> list[tuple[str, str, str]]:
+        """What is active, for people: (parameter, label, value)."""
+        if not self.is_valid():
+            return []
+        active = []
+        for name, value in self.form.cleaned_data.items():
+            if value in (None, "", [], ()) or (hasattr(value, "exists") and not value):
+                continue
+            label = self.filters[name].label or name.replace("_", " ")
+            active.append((name, str(label), _shown(value, self.form.fields[name])))
+        return active
+
+
+def _shown(value: Any, field: Any) -> str:
+    if isinstance(value, slice):
+        start = value.start.date() if hasattr(value.start, "date") else value.start
+        stop = value.stop.date() if hasattr(value.stop, "date") else value.stop
+        if start is not None and stop is not None:
+            return f"{start} to {stop}"
+        return f"from {start}" if start is not None else f"up to {stop}"
+    if isinstance(value, list | models.QuerySet):
+        labels = dict(getattr(field, "choices", ())) if isinstance(value, list) else {}
+        return ", ".join(str(labels.get(each, each)) for each in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def filterset_for(model: type[models.Model]) -> type[FilterSet] | None:
+    """The FilterSet declared for `model`."""
+    waiting = list(FilterSet.__subclasses__())
+    while waiting:
+        candidate = waiting.pop()
+        if candidate._meta.model is model:
+            return candidate
+        waiting += candidate.__subclasses__()
+    return None
+
+
+def as_querydict(parameters: dict[str, list[str]]) -> QueryDict:
+    """Filter parameters kept as data, in the form in which an address carries them."""
+    query = QueryDict(mutable=True)
+    for name, values in parameters.items():
+        query.setlist(name, values)
+    return query

@@ -1,0 +1,83 @@
+"""Which rows a person meant, as data: the question is kept, not its million answers.
+
+A selection is resolved again, under the actor's rights of that moment, when its job runs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+from typing import Any, Self
+
+from django.apps import apps
+from django.db import models
+
+from admin_ext.access.rights import restrict
+from admin_ext.filtering.filterset import as_querydict, filterset_for
+from admin_ext.filtering.search import search
+
+
+class UnknownFilter(Exception):
+    """A selection names a filter that the list does not have, or a value that it does not understand."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Picked keys, or everything that passes filters and search; ordered as the person saw it."""
+
+    model: str
+    keys: list[int] | None = None
+    filters: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    search: str = ""
+    ordering: list[str] = dataclasses.field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        return cls(**data)
+
+    @classmethod
+    def picked(cls, model: type[models.Model], keys: list[int]) -> Self:
+        return cls(model=model._meta.label, keys=sorted(keys))
+
+    def get_model(self) -> type[models.Model]:
+        return apps.get_model(self.model)
+
+    def resolve(self, *, actor: Any, action: str) -> models.QuerySet:
+        """The rows meant, as far as `actor` may do `action` to them now. Raises UnknownFilter."""
+        model = self.get_model()
+        rows = restrict(model._default_manager.all(), actor, action)
+        if self.keys is not None:
+            rows = rows.filter(pk__in=self.keys)
+        if self.filters:
+            rows = self._filtered(rows, actor)
+        rows = search(rows, self.search)
+        return rows.order_by(*self.ordering, "pk") if self.ordering else rows.order_by("pk")
+
+    def describe(self) -> str:
+        """One line for people: «3 picked» or the filters in words."""
+        if self.keys is not None:
+            return f"{len(self.keys):,} picked"
+        parts = [f"{name}={','.join(values)}" for name, values in self.filters.items()]
+        if self.search:
+            parts.append(f"search “{self.search}”")
+        return " and ".join(parts) or "all"
+
+    def _filtered(self, rows: models.QuerySet, actor: Any) -> models.QuerySet:
+        filterset_class = filterset_for(rows.model)
+        known = filterset_class.parameters() if filterset_class else set()
+        if unknown := sorted(set(self.filters) - known):
+            raise UnknownFilter(
+                f"{rows.model._meta.verbose_name_plural.capitalize()} have no filter {', '.join(unknown)}. "
+                f"There are: {', '.join(sorted(known)) or 'none'}."
+            )
+        assert filterset_class is not None
+        filterset = filterset_class(
+            as_querydict(self.filters), queryset=rows, request=SimpleNamespace(user=actor, GET={})
+        )
+        if not filterset.is_valid():
+            errors = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in filterset.errors.items())
+            raise UnknownFilter(f"The filter was not understood: {errors}")
+        return filterset.filter_queryset(rows)

@@ -1,0 +1,153 @@
+"""A job is a row that anyone concerned can read; Celery only wakes workers.
+
+States:  queued --claim--> running --> succeeded | failed | cancelled
+         running --lease runs out--> running again under a higher fence, by whoever claims it
+A wish to stop is a column, not a state.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+
+class Job(models.Model):
+    """Work done in the background for somebody, with their rights of the moment it runs."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    ENDED = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+    owner_field = "requested_by"
+
+    kind = models.CharField(max_length=100, help_text="The stored name of what it runs, e.g. plans.apply.")
+    title = models.CharField(max_length=200)
+    arguments = models.JSONField(default=dict, blank=True)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="jobs")
+    door = models.CharField(max_length=8, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    change_set = models.ForeignKey(
+        "audit.ChangeSet", on_delete=models.PROTECT, null=True, blank=True, related_name="jobs", db_constraint=False
+    )
+
+    fence = models.IntegerField(default=0, help_text="Raised by every claim; work under an older one is rolled back.")
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(db_default=Now())
+
+    phase = models.CharField(max_length=100, blank=True, help_text="What it is doing, for people.")
+    rows_total = models.BigIntegerField(null=True, blank=True)
+    rows_done = models.BigIntegerField(default=0)
+    counts = models.JSONField(default=dict, blank=True)
+    cursor = models.JSONField(default=dict, blank=True, help_text="How far it got, written with the data.")
+    error = models.TextField(blank=True)
+
+    queued_at = models.DateTimeField(db_default=Now())
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ("view", "change")
+        permissions = [("retry_job", "Can run failed jobs again")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["succeeded", "failed", "cancelled"], finished_at__isnull=False)
+                | Q(state__in=["queued", "running"], finished_at__isnull=True),
+                name="a_job_is_finished_iff_it_ended",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="running") | Q(lease_until__isnull=False), name="a_running_job_has_a_lease"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state__in=["queued", "running"]), name="job_to_do"),
+            models.Index(fields=["requested_by", "-id"], name="job_of_person"),
+            models.Index(fields=["state", "-id"], name="job_in_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.title}"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in self.ENDED
+
+    @property
+    def percent(self) -> int:
+        """How far it is, 0 to 100; 0 while the total is not known."""
+        if self.state == self.State.SUCCEEDED:
+            return 100
+        return min(99, int(100 * self.rows_done / self.rows_total)) if self.rows_total else 0
+
+
+class JobEvent(models.Model):
+    """How a job got where it is; only ever appended to."""
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(db_default=Now())
+    name = models.CharField(max_length=20)
+    text = models.TextField(blank=True)
+    fence = models.IntegerField(default=0)
+
+    class Meta:
+        ordering = ["id"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.text}"
+
+
+class JobFile(models.Model):
+    """A file that went into a job or came out of it."""
+
+    class Kind(models.TextChoices):
+        INPUT = "input", "Read"
+        OUTPUT = "output", "Made"
+        ERRORS = "errors", "Rows that failed"
+
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, null=True, related_name="files")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    file = models.FileField(upload_to="jobs/%Y/%m/", max_length=300)
+    name = models.CharField(max_length=255, help_text="What people call it.")
+    size = models.BigIntegerField(help_text="Bytes.")
+    sha256 = models.CharField(max_length=64)
+    rows = models.BigIntegerField(null=True, blank=True)
+    made_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True, blank=True)
+    downloads = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["id"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WorkerBeat(models.Model):
+    """When a worker was last seen at work; one row for each."""
+
+    name = models.CharField(max_length=200, primary_key=True)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def last_seen(cls) -> datetime | None:
+        """When any worker was last seen; None when none ever was."""
+        return cls.objects.aggregate(latest=models.Max("seen_at"))["latest"]

@@ -1,0 +1,62 @@
+"""Keeps a lease alive during work that is one long transaction, from a connection of its own."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from django.conf import settings
+from django.db import connection
+
+from admin_ext.jobs.running import CancelRequested, FenceLost, Run
+
+
+class Pulse:
+    """While the block lasts, renews the run's lease and writes down `done`, once a second or so.
+
+    `check()` raises FenceLost or CancelRequested when the pulse has seen either; call it between batches.
+    """
+
+    def __init__(self, run: Run, *, phase: str, total: int | None = None) -> None:
+        self.run, self.phase, self.total = run, phase, total
+        self.done = 0
+        self._stop = threading.Event()
+        self._seen: type[Exception] | None = None
+        self._thread = threading.Thread(target=self._beat, name=f"pulse of job {run.job.pk}", daemon=True)
+
+    def __enter__(self) -> Self:
+        # Inside somebody's transaction (a test's) the job's row is not to be seen from another connection.
+        if not connection.in_atomic_block:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *stopped: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def check(self) -> None:
+        if self._seen is not None:
+            raise self._seen("The pulse of the job has stopped.")
+
+    def _beat(self) -> None:
+        try:
+            while not self._stop.wait(1.0):
+                self._once()
+        finally:
+            connection.close()
+
+    def _once(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE jobs_job SET lease_until = clock_timestamp() + make_interval(secs => %s), phase = %s, "
+                "rows_done = %s, rows_total = coalesce(%s, rows_total) "
+                "WHERE id = %s AND fence = %s AND state = 'running' RETURNING cancel_requested_at",
+                [settings.JOB_LEASE_SECONDS, self.phase, self.done, self.total, self.run.job.pk, self.run.fence],
+            )
+            row = cursor.fetchone()
+        if row is None:
+            self._seen = FenceLost
+        elif row[0] is not None:
+            self._seen = CancelRequested

@@ -1,0 +1,108 @@
+"""Making a plan: a source proposes rows, batch by batch, and they are written down for review. Nothing else is touched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from django.db import transaction
+
+from admin_ext.audit.models import Door
+from admin_ext.jobs.models import Job, JobFile
+from admin_ext.jobs.running import Run, ended_listeners, job_kind
+from admin_ext.jobs.services import submit_job
+from admin_ext.plans.models import Action, Plan, PlanRow
+from admin_ext.plans.rows import DraftRow, write_rows
+
+BATCH = 2000
+
+
+class Source:
+    """Where the rows of a plan come from. Subclasses are small: the differ, the review and the applier are shared."""
+
+    name: ClassVar[str]
+    door: ClassVar[str] = Door.BULK
+
+    def draft(self, plan: Plan, run: Run) -> Iterator[list[DraftRow]]:
+        """Yield the plan's rows in batches. May set `plan.notes`, `plan.header` and `plan.columns`."""
+        raise NotImplementedError
+
+    def verb(self, plan: Plan) -> str:
+        """The stored name under which the change set goes."""
+        raise NotImplementedError
+
+    def apply_row(self, plan: Plan, row: PlanRow, actor: Any) -> None:
+        """Do one row, for sources whose rows are verbs; others are applied set-based and leave this alone."""
+        raise NotImplementedError
+
+    @property
+    def is_row_by_row(self) -> bool:
+        return type(self).apply_row is not Source.apply_row
+
+
+sources: dict[str, Source] = {}
+
+
+def register_source(source: type[Source]) -> type[Source]:
+    """Make a source known by its stored name."""
+    sources[source.name] = source()
+    return source
+
+
+def submit_plan(
+    *,
+    actor: Any,
+    source: str,
+    title: str,
+    model: str,
+    parameters: dict[str, Any] | None = None,
+    file: JobFile | None = None,
+) -> Plan:
+    """Ask for a plan to be made in the background."""
+    with transaction.atomic():
+        plan = Plan.objects.create(
+            source=source, title=title[:200], model=model, parameters=parameters or {}, file=file, created_by=actor
+        )
+        plan.making = submit_job(
+            actor=actor,
+            kind="plans.make",
+            title=f"Plan: {title}",
+            arguments={"plan": plan.pk},
+            door=sources[source].door,
+        )
+        plan.save(update_fields=["making"])
+    return plan
+
+
+@job_kind("plans.make")
+def make_plan(run: Run) -> None:
+    plan = Plan.objects.select_related("file", "created_by").get(pk=run.job.arguments["plan"])
+    source = sources[plan.source]
+    with run.chunk(phase="reading"):
+        # An earlier attempt may have died half-way; nothing outside the plan was touched by it.
+        PlanRow.objects.filter(plan=plan).delete()
+        Job.objects.filter(pk=run.job.pk).update(rows_done=0)
+    counts: Counter[str] = Counter()
+    for batch in source.draft(plan, run):
+        with run.chunk(phase="comparing", rows=len(batch)):
+            counts += write_rows(plan.pk, batch)
+    with run.chunk(phase="ready"):
+        plan.counts = {action: counts[action] for action in Action.values if counts[action]}
+        plan.state = Plan.State.READY
+        plan.save(update_fields=["counts", "state", "notes", "header", "columns", "parameters"])
+        run.add_counts(plan.counts)
+
+
+def _fail_plan(job: Job) -> None:
+    """A plan whose making failed says so itself."""
+    if job.kind == "plans.make" and job.state != Job.State.SUCCEEDED:
+        note = job.error or "It was cancelled."
+        Plan.objects.filter(making=job, state=Plan.State.MAKING).update(state=Plan.State.FAILED, notes=[note])
+    if job.kind == "plans.apply" and job.state != Job.State.SUCCEEDED:
+        applied = PlanRow.objects.filter(plan__applying=job).exclude(outcome="").exists()
+        state = Plan.State.APPLIED if applied else Plan.State.READY
+        Plan.objects.filter(applying=job, state=Plan.State.APPLYING).update(state=state)
+
+
+ended_listeners.append(_fail_plan)

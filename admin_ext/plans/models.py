@@ -1,0 +1,117 @@
+"""A plan: what would change, row by row, before anything does; applied once, only where the row is still as planned."""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+
+class Action(models.TextChoices):
+    """What a plan proposes for a row, or why it proposes nothing."""
+
+    CREATE = "create", "New"
+    UPDATE = "update", "Changed"
+    UNCHANGED = "unchanged", "Unchanged"
+    DELETE = "delete", "Deleted"
+    REFUSED = "refused", "Refused"
+    INVALID = "invalid", "Invalid"
+    DRIFTED = "drifted", "Moved since"
+
+
+class Mode(models.TextChoices):
+    """What happens to the good rows when some are not."""
+
+    ALL_OR_NOTHING = "all_or_nothing", "All or nothing"
+    KEEP_GOOD = "keep_good", "Keep the good rows"
+
+
+class Plan(models.Model):
+    """Proposed rows and where they came from; once applied, the receipt of what was done."""
+
+    owner_field = "created_by"
+
+    class State(models.TextChoices):
+        MAKING = "making", "Being made"
+        READY = "ready", "Ready for review"
+        APPLYING = "applying", "Being applied"
+        APPLIED = "applied", "Applied"
+        DISCARDED = "discarded", "Discarded"
+        FAILED = "failed", "Could not be made"
+
+    source = models.CharField(max_length=20, help_text="Which source makes its rows: import, verb, edit.")
+    title = models.CharField(max_length=200)
+    model = models.CharField(max_length=100, help_text="The model whose rows it is about, e.g. customers.Customer.")
+    parameters = models.JSONField(default=dict, blank=True)
+    file = models.ForeignKey("jobs.JobFile", on_delete=models.PROTECT, null=True, blank=True, related_name="plans")
+    notes = models.JSONField(default=list, blank=True, help_text="What a reviewer should know, in sentences.")
+    header = models.JSONField(default=list, blank=True, help_text="The columns of the file, as they came.")
+    columns = models.JSONField(default=list, blank=True, help_text="The fields that its rows may change.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.MAKING)
+    mode = models.CharField(max_length=15, choices=Mode.choices, blank=True)
+    counts = models.JSONField(default=dict, blank=True, help_text="Rows by proposed action; by outcome once applied.")
+    making = models.ForeignKey("jobs.Job", on_delete=models.PROTECT, null=True, related_name="plans_made")
+    applying = models.ForeignKey(
+        "jobs.Job", on_delete=models.PROTECT, null=True, blank=True, related_name="plans_applied"
+    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="plans")
+    created_at = models.DateTimeField(db_default=Now())
+    applied_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ("view",)
+        indexes = [models.Index(fields=["created_by", "-id"], name="plan_of_person")]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.title}"
+
+    def get_model(self) -> type[models.Model]:
+        return apps.get_model(self.model)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def good(self) -> int:
+        """Rows that an apply would write."""
+        return sum(self.counts.get(action, 0) for action in (Action.CREATE, Action.UPDATE, Action.DELETE))
+
+    @property
+    def bad(self) -> int:
+        return sum(self.counts.get(action, 0) for action in (Action.REFUSED, Action.INVALID, Action.DRIFTED))
+
+
+class PlanRow(models.Model):
+    """One row of a plan: a target row, what it is and what it would become."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="rows", db_index=False)
+    number = models.BigIntegerField(help_text="Position in the plan, from 1.")
+    line = models.BigIntegerField(null=True, help_text="Line of the file, or row of the sheet, where it stood.")
+    key = models.TextField(blank=True, help_text="By what name people know the row.")
+    action = models.CharField(max_length=10, choices=Action.choices)
+    target_id = models.BigIntegerField(null=True)
+    version = models.IntegerField(null=True, help_text="The version of the target that the plan saw.")
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    errors = models.JSONField(null=True, help_text="[{column, value, message, advice}]")
+    raw = models.JSONField(null=True, help_text="The cells as they came.")
+    outcome = models.CharField(max_length=10, blank=True, choices=Action.choices, help_text="What applying it came to.")
+
+    class Meta:
+        ordering = ["number"]
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["plan", "number"], name="a_plan_row_has_one_number")]
+        indexes = [
+            models.Index(
+                fields=["plan", "number"],
+                condition=Q(action__in=["refused", "invalid", "drifted"]),
+                name="plan_row_bad",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.key}"

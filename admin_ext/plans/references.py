@@ -1,0 +1,67 @@
+"""Related rows by the names that people use, looked up once per batch and only within what the actor may see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+from admin_ext.access.rights import restrict
+from admin_ext.plans.rows import problem
+from admin_ext.plans.values import Reference
+
+if TYPE_CHECKING:
+    from admin_ext.plans.differ import Proposal
+
+# As many found names of one column are kept from batch to batch.
+KEPT = 100_000
+
+
+class References:
+    """Finds the rows that foreign keys name."""
+
+    def __init__(self, *, model: type[models.Model], fields: dict[str, Any], labels: dict[str, str]) -> None:
+        self.model = model
+        self.labels = labels
+        self.fields = {name: field for name, field in fields.items() if isinstance(field, models.ForeignKey)}
+        self.found: dict[str, dict[str, int]] = {name: {} for name in self.fields}
+
+    def resolve(self, batch: list[Proposal], cleaned: list[dict[str, Any]], actor: Any) -> None:
+        """Replace every Reference in `cleaned` by the key of its row; what is not found becomes an error."""
+        for name, field in self.fields.items():
+            texts = {values[name] for values in cleaned if isinstance(values.get(name), Reference)}
+            if not texts:
+                continue
+            found = self._look_up(name, field, texts, actor)
+            for proposal, values in zip(batch, cleaned, strict=True):
+                text = values.get(name)
+                if not isinstance(text, Reference):
+                    continue
+                if text in found:
+                    values[name] = found[text]
+                    continue
+                del values[name]
+                proposal.errors.append(
+                    problem(
+                        f"There is no {field.related_model._meta.verbose_name} “{text}” that you may use.",
+                        column=self.labels.get(name) or str(field.verbose_name),
+                        value=text,
+                        advice="Correct the name, or import the missing row first.",
+                    )
+                )
+
+    def _look_up(self, name: str, field: Any, texts: set[str], actor: Any) -> dict[str, int]:
+        kept = self.found[name]
+        missing = [str(text) for text in texts if text not in kept]
+        if missing:
+            related = field.related_model
+            natural = getattr(related, "natural_key_fields", ("pk",))[0]
+            # Who adds a part changes the whole; any other row need only be visible.
+            action = "change" if name == getattr(self.model, "part_of", "") else "view"
+            rows = restrict(related._default_manager.filter(**{f"{natural}__in": missing}), actor, action)
+            if len(kept) + len(missing) > KEPT:
+                kept.clear()
+                missing = [str(text) for text in texts]
+                rows = restrict(related._default_manager.filter(**{f"{natural}__in": missing}), actor, action)
+            kept.update({str(value): key for value, key in rows.values_list(natural, "pk")})
+        return kept

@@ -1,0 +1,77 @@
+"""Plan rows on their way into the table: by `COPY`, a batch at a time."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection
+
+COLUMNS = (
+    "plan_id",
+    "number",
+    "line",
+    "key",
+    "action",
+    "target_id",
+    "version",
+    "before",
+    "after",
+    "errors",
+    "raw",
+    "outcome",
+)
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=DjangoJSONEncoder().default).encode
+
+
+@dataclasses.dataclass(slots=True)
+class DraftRow:
+    """A plan row before it is written."""
+
+    number: int
+    action: str
+    line: int | None = None
+    key: str = ""
+    target_id: int | None = None
+    version: int | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    errors: list[dict[str, str]] | None = None
+    raw: list[Any] | None = None
+
+
+def problem(message: str, *, column: str = "", value: Any = "", advice: str = "") -> dict[str, str]:
+    """An error of a row, for people: what, where, and what to do."""
+    return {"column": column, "value": str(value)[:200], "message": message, "advice": advice}
+
+
+def write_rows(plan_id: int, rows: Iterable[DraftRow]) -> Counter[str]:
+    """Write a batch; returns how many of each action."""
+    counts: Counter[str] = Counter()
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY plans_planrow ({', '.join(COLUMNS)}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            counts[row.action] += 1
+            copy.write_row(
+                (
+                    plan_id,
+                    row.number,
+                    row.line,
+                    row.key,
+                    row.action,
+                    row.target_id,
+                    row.version,
+                    None if row.before is None else _encode(row.before),
+                    None if row.after is None else _encode(row.after),
+                    None if not row.errors else _encode(row.errors),
+                    None if row.raw is None else _encode(row.raw),
+                    "",
+                )
+            )
+    return counts

@@ -1,0 +1,153 @@
+"""Two small sources: a verb on a selection, and new values for the columns of a selection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django.db import IntegrityError, models
+
+from admin_ext.access.rights import NotPermitted
+from admin_ext.audit.context import change_set
+from admin_ext.audit.models import Door
+from admin_ext.filtering.selection import Selection, UnknownFilter
+from admin_ext.jobs.models import Job
+from admin_ext.jobs.running import JobFailed, Run
+from admin_ext.plans.differ import Differ, Proposal
+from admin_ext.plans.making import BATCH, Source, register_source
+from admin_ext.plans.models import Action, Plan, PlanRow
+from admin_ext.plans.rows import DraftRow, problem
+from admin_ext.services import Refused, call_service, registry
+
+REHEARSED = 200
+
+
+class _Rehearsed(Exception):
+    """Ends a rehearsal: what was tried is rolled back."""
+
+
+@register_source
+class VerbSource(Source):
+    """Calls a service on every row of a selection. Made by rehearsing each call and rolling it back."""
+
+    name = "verb"
+    door = Door.BULK
+
+    def draft(self, plan: Plan, run: Run) -> Iterator[list[DraftRow]]:
+        keys = _selected_keys(plan, run)
+        plan.columns = []
+        for start in range(0, len(keys), REHEARSED):
+            actor = run.actor
+            yield [
+                self._rehearse(plan, key, start + offset + 1, actor)
+                for offset, key in enumerate(keys[start : start + REHEARSED])
+            ]
+
+    def verb(self, plan: Plan) -> str:
+        return plan.parameters["verb"]
+
+    def apply_row(self, plan: Plan, row: PlanRow, actor: Any) -> None:
+        target = plan.get_model()._default_manager.get(pk=row.target_id)
+        self._call(plan, target, actor)
+
+    def _call(self, plan: Plan, target: models.Model, actor: Any) -> None:
+        service = registry[plan.parameters["verb"]]
+        call_service(service, actor=actor, row=target, **plan.parameters.get("arguments", {}))
+
+    def _rehearse(self, plan: Plan, key: int, number: int, actor: Any) -> DraftRow:
+        model = plan.get_model()
+        target = model._default_manager.get(pk=key)
+        draft = DraftRow(
+            number=number,
+            action=Action.UPDATE,
+            key=str(target),
+            target_id=key,
+            version=getattr(target, "version", None),
+        )
+        before = _values(target)
+        try:
+            with change_set(actor=actor, door=Door.BULK, verb=plan.parameters["verb"]):
+                self._call(plan, target, actor)
+                after = _values(model._default_manager.get(pk=key))
+                raise _Rehearsed
+        except _Rehearsed:
+            moved = [name for name in before if before[name] != after[name]]
+            draft.before = {name: before[name] for name in moved}
+            draft.after = {name: after[name] for name in moved}
+        except (Refused, NotPermitted, IntegrityError) as error:
+            draft.action = Action.REFUSED
+            draft.errors = [problem(str(error))]
+        return draft
+
+
+@register_source
+class EditSource(Source):
+    """Gives columns of a selection new values: set, clear, or by percent or amount on numbers."""
+
+    name = "edit"
+    door = Door.BULK
+
+    def draft(self, plan: Plan, run: Run) -> Iterator[list[DraftRow]]:
+        changes: dict[str, dict[str, Any]] = plan.parameters["changes"]
+        model = plan.get_model()
+        plan.columns = list(changes)
+        keys = _selected_keys(plan, run)
+        differ = Differ(model=model, actor=run.actor, key=(), columns=changes, action="change")
+        attnames = {name: model._meta.get_field(name).attname for name in changes}
+        for start in range(0, len(keys), BATCH):
+            part = keys[start : start + BATCH]
+            actor = run.actor
+            rows = {row.pk: row for row in model._default_manager.filter(pk__in=part)}
+            proposals = [
+                Proposal(
+                    number=start + offset + 1,
+                    target_id=key,
+                    values={
+                        name: _edited(getattr(rows[key], attnames[name]), change, model._meta.get_field(name))
+                        for name, change in changes.items()
+                    },
+                )
+                for offset, key in enumerate(part)
+                if key in rows
+            ]
+            drafts = differ.diff(proposals, actor=actor)
+            for draft in drafts:
+                draft.key = str(rows[draft.target_id]) if draft.target_id in rows else draft.key
+            yield drafts
+
+    def verb(self, plan: Plan) -> str:
+        model = plan.get_model()
+        return f"{model._meta.app_label}.edit_{model._meta.model_name}"
+
+
+def _selected_keys(plan: Plan, run: Run) -> list[int]:
+    """The keys of the rows meant, within what the actor may change now."""
+    selection = Selection.from_json(plan.parameters["selection"])
+    try:
+        rows = selection.resolve(actor=run.actor, action="view")
+    except UnknownFilter as error:
+        raise JobFailed(str(error)) from error
+    keys = list(rows.values_list("pk", flat=True))
+    Job.objects.filter(pk=run.job.pk).update(rows_total=len(keys))
+    return keys
+
+
+def _values(row: models.Model) -> dict[str, Any]:
+    return {
+        field.column: getattr(row, field.attname)
+        for field in row._meta.concrete_fields
+        if field.name not in ("version", "created_at", "updated_at")
+    }
+
+
+def _edited(current: Any, change: dict[str, Any], field: Any) -> Any:
+    """What a value becomes; rounded half up to the decimals that the field keeps."""
+    operation, operand = change["operation"], change.get("value")
+    if operation == "set":
+        return operand
+    if operation == "clear" or current is None:
+        return None if operation == "clear" else current
+    number = Decimal(str(operand))
+    result = current * (1 + number / 100) if operation == "percent" else current + number
+    return Decimal(result).quantize(Decimal(1).scaleb(-field.decimal_places), rounding=ROUND_HALF_UP)

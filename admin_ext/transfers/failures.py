@@ -1,0 +1,53 @@
+"""The rows of a plan that failed, in the shape they came in, with the reason beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from admin_ext.plans.models import Action, Plan, PlanRow
+from admin_ext.transfers.writing import CsvWriter, Dialect, WorkbookWriter
+
+REASON = "reason"
+FAILED = (Action.REFUSED, Action.INVALID, Action.DRIFTED)
+
+
+def failed_rows(plan: Plan) -> Any:
+    """Plan rows that were not and will not be applied, in the order of the file."""
+    from django.db.models import Q
+
+    return PlanRow.objects.filter(plan=plan).filter(Q(action__in=FAILED) | Q(outcome__in=FAILED)).order_by("number")
+
+
+def write_failed_rows(plan: Plan, path: Path) -> int:
+    """Write the failed rows of a plan that read a file; returns how many there are."""
+    detected = plan.parameters.get("detected", {})
+    header = [*plan.header, REASON]
+    if detected.get("format") in (None, "csv"):
+        encoding = (detected.get("encoding") or "utf-8").replace("_", "-")
+        writer: Any = CsvWriter(
+            path, header, dialect=Dialect(delimiter=detected.get("delimiter") or ",", encoding=encoding)
+        )
+    else:
+        writer = WorkbookWriter(path, header, sheet_name="Rows that failed")
+    with writer as out:
+        for row in failed_rows(plan).iterator():
+            cells = list(row.raw or [])
+            cells += [None] * (len(plan.header) - len(cells))
+            out.write([*cells, told(row)])
+    return out.rows
+
+
+def suffix(plan: Plan) -> str:
+    """The extension of the file of failed rows."""
+    return ".csv" if plan.parameters.get("detected", {}).get("format") in (None, "csv") else ".xlsx"
+
+
+def told(row: PlanRow) -> str:
+    """A row's errors as one line: where, what, what to do."""
+    parts = []
+    for error in row.errors or ():
+        value = f" “{error['value']}”" if error.get("value") else ""
+        where = f"{error['column']}{value}: " if error.get("column") else ""
+        parts.append(f"{where}{error['message']} {error.get('advice', '')}".strip())
+    return f"line {row.line}: " * bool(row.line) + " ".join(parts)

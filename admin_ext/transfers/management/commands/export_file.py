@@ -1,0 +1,93 @@
+"""`manage.py export_file`: the export of the admin, from the shell. Same job, same rights, same record."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandParser
+
+from admin_ext.access.rights import NotPermitted
+from admin_ext.filtering.selection import Selection
+from admin_ext.jobs.models import Job, JobFile
+from admin_ext.transfers.exporting import FORMATS, UnknownColumn, download, submit_export
+from admin_ext.transfers.resources import NoResource, resource_for
+from admin_ext.transfers.waiting import wait_for
+
+NOTHING_DONE = 2
+
+
+class Command(BaseCommand):
+    help = "Export rows to a file. Exits 0 when everything was written, 2 when nothing could be done."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--resource", required=True, help="what the rows are, e.g. customers.Customer")
+        parser.add_argument("--format", choices=FORMATS, default="csv")
+        parser.add_argument("--user", required=True, help="whose rights count")
+        parser.add_argument(
+            "--filter", action="append", default=[], metavar="KEY=VALUE", help="as in the list's address"
+        )
+        parser.add_argument("--columns", help="column names, separated by commas")
+        parser.add_argument("--output", type=Path, required=True)
+        parser.add_argument("--json", action="store_true", help="print the receipt as one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            job, made = self._export(options)
+        except (_NothingDone, NotPermitted, NoResource, UnknownColumn) as error:
+            if options["json"]:
+                self.stdout.write(json.dumps({"error": str(error)}))
+            self.stderr.write(str(error))
+            sys.exit(NOTHING_DONE)
+        if options["json"]:
+            self.stdout.write(
+                json.dumps(
+                    {
+                        "job": job.pk,
+                        "plan": None,
+                        "change_set": job.change_set_id,
+                        "state": job.state,
+                        "rows": made.rows,
+                        "file": str(options["output"]),
+                        "sha256": made.sha256,
+                    }
+                )
+            )
+        else:
+            self.stdout.write(f"{made.rows:,} rows written to {options['output']} (SHA-256 {made.sha256})")
+
+    def _export(self, options: dict[str, Any]) -> tuple[Job, JobFile]:
+        actor = get_user_model().objects.filter(username=options["user"]).first()
+        if actor is None:
+            raise _NothingDone(f"There is no user {options['user']}.")
+        if not options["output"].parent.is_dir():
+            raise _NothingDone(f"There is no folder {options['output'].parent}.")
+        filters: dict[str, list[str]] = {}
+        for pair in options["filter"]:
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise _NothingDone(f"--filter {pair}: write it as key=value.")
+            filters.setdefault(name, []).append(value)
+        model = resource_for(options["resource"]).get_model()
+        job = submit_export(
+            actor=actor,
+            selection=Selection(model=model._meta.label, filters=filters),
+            format=options["format"],
+            columns=[name.strip() for name in options["columns"].split(",")] if options["columns"] else None,
+        )
+        job = wait_for(job)
+        if job.state != Job.State.SUCCEEDED:
+            raise _NothingDone(job.error or f"The export was {job.get_state_display().lower()}.")
+        made = download(actor=actor, file=job.files.get(kind=JobFile.Kind.OUTPUT))
+        part = options["output"].with_name(options["output"].name + ".part")
+        shutil.copyfile(made.file.path, part)
+        part.replace(options["output"])
+        return job, made
+
+
+class _NothingDone(Exception):
+    """The command cannot begin, or its job did not succeed."""

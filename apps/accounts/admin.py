@@ -1,0 +1,89 @@
+"""What an administrator sees of people, roles and teams."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+
+from admin_ext.admin import ModelAdmin, ReasonForm, TabularInline, Verb, display, register
+from apps.accounts import services
+from apps.accounts.models import Membership, Role, Team, TeamMembership, User
+
+# A role is a group on the record; Django's own page for groups writes past it.
+admin.site.unregister(Group)
+
+
+class RoleForm(forms.Form):
+    role = forms.ModelChoiceField(queryset=Role.objects.order_by("name"))
+    reason = forms.CharField(widget=forms.Textarea, required=False)
+
+
+class RoleRightsForm(forms.Form):
+    permissions = forms.ModelMultipleChoiceField(
+        queryset=Permission.objects.select_related("content_type"), required=False, label="Rights"
+    )
+    reason = forms.CharField(widget=forms.Textarea, required=False)
+
+
+@register(User)
+class UserAdmin(ModelAdmin):
+    list_display = ["username", "full_name", "email", "shown_roles", "is_active", "last_login"]
+    readonly_fields = ["shown_roles", "last_login", "date_joined", "password_changed_at", "is_active"]
+    verbs = (
+        Verb(services.give_role, "Give a role", "badge", RoleForm, bulk=False),
+        Verb(services.take_role, "Take a role", "badge", RoleForm, bulk=False),
+        Verb(services.deactivate_user, "Deactivate", "person_off", ReasonForm, danger=True),
+        Verb(services.reactivate_user, "Reactivate", "person"),
+    )
+    fieldsets = [
+        (None, {"fields": [("username", "email"), ("first_name", "last_name"), "time_zone"]}),
+        ("Access", {"fields": ["shown_roles", "is_active", ("last_login", "password_changed_at", "date_joined")]}),
+    ]
+
+    def get_queryset(self, request: Any) -> Any:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @display(description="name", ordering="last_name")
+    def full_name(self, user: User) -> str:
+        return user.get_full_name()
+
+    @display(description="roles")
+    def shown_roles(self, user: User) -> str:
+        return ", ".join(sorted(group.name for group in user.groups.all())) or "none"
+
+
+class MembershipInline(TabularInline):
+    model = Membership
+    fields = ["user"]
+    can_delete = False
+
+    def has_add_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
+
+
+@register(Role)
+class RoleAdmin(ModelAdmin):
+    list_display = ["name"]
+    search_fields = ["name"]
+    fields = ["name"]
+    inlines = [MembershipInline]
+    verbs = (Verb(services.set_role_rights, "Set rights", "key", RoleRightsForm, bulk=False),)
+
+
+class TeamMembershipInline(TabularInline):
+    model = TeamMembership
+    fields = ["user"]
+
+
+@register(Team)
+class TeamAdmin(ModelAdmin):
+    list_display = ["code", "name", "lead"]
+    list_select_related = ["lead"]
+    fields = ["code", "name", "lead"]
+    inlines = [TeamMembershipInline]

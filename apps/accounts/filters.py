@@ -1,0 +1,22 @@
+"""How people, roles and teams are narrowed down."""
+
+from admin_ext.filtering.filterset import FilterSet
+from apps.accounts.models import Role, Team, User
+
+
+class UserFilterSet(FilterSet):
+    class Meta:
+        model = User
+        fields = ["username", "last_name", "email", "groups", "is_active", "last_login"]
+
+
+class RoleFilterSet(FilterSet):
+    class Meta:
+        model = Role
+        fields = ["name"]
+
+
+class TeamFilterSet(FilterSet):
+    class Meta:
+        model = Team
+        fields = ["name", "lead"]

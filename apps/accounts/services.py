@@ -1,0 +1,90 @@
+"""What can be done to people and roles. Nobody grants what they do not hold, to themselves, or makes a superuser."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.contrib.auth.models import Permission
+
+from admin_ext.services import Refused, service
+from apps.accounts.models import Membership, Role, RolePermission, User
+
+
+class PersonIsYourself(Refused):
+    """Nobody changes their own rights."""
+
+
+class RightNotHeld(Refused):
+    """Nobody can give a right that they do not hold."""
+
+
+@service("accounts.deactivate", right="delete", possible=lambda user: user.is_active)
+def deactivate_user(*, actor: User, user: User, reason: str) -> User:
+    """Close a person's account; nothing of what they did changes. Raises PersonIsYourself."""
+    if user.pk == actor.pk:
+        raise PersonIsYourself("You cannot deactivate yourself; ask another administrator.")
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+    return user
+
+
+@service("accounts.reactivate", right="delete", possible=lambda user: not user.is_active)
+def reactivate_user(*, actor: User, user: User, reason: str = "") -> User:
+    """Open a closed account again."""
+    user.is_active = True
+    user.save(update_fields=["is_active"])
+    return user
+
+
+@service("accounts.invite", right="invite", model="accounts.User")
+def invite_user(*, actor: User, username: str, email: str = "", first_name: str = "", last_name: str = "") -> User:
+    """Make an account with a password that nobody knows yet."""
+    user = User(username=username, email=email, first_name=first_name, last_name=last_name, is_staff=True)
+    user.set_password(secrets.token_urlsafe(32))
+    user.full_clean(exclude=["password"])
+    user.save()
+    return user
+
+
+@service("accounts.give_role", right="grant")
+def give_role(*, actor: User, user: User, role: Role, reason: str = "") -> Membership:
+    """Let a person hold a role. Raises PersonIsYourself, RightNotHeld."""
+    if user.pk == actor.pk:
+        raise PersonIsYourself("You cannot give a role to yourself; ask another administrator.")
+    check_holds(actor, role.permissions.all())
+    membership, _ = Membership.objects.get_or_create(user=user, group_id=role.pk)
+    return membership
+
+
+@service("accounts.take_role", right="grant")
+def take_role(*, actor: User, user: User, role: Role, reason: str = "") -> None:
+    """Take a role from a person. Raises PersonIsYourself."""
+    if user.pk == actor.pk:
+        raise PersonIsYourself("You cannot take a role from yourself; ask another administrator.")
+    Membership.objects.filter(user=user, group_id=role.pk).delete()
+
+
+@service("accounts.set_rights", right="grant")
+def set_role_rights(*, actor: User, role: Role, permissions: list[Permission], reason: str = "") -> Role:
+    """Let a role give exactly these rights. Raises RightNotHeld for what the actor would add without holding it."""
+    held = set(role.permissions.values_list("pk", flat=True))
+    wanted = {permission.pk for permission in permissions}
+    check_holds(actor, [permission for permission in permissions if permission.pk not in held])
+    RolePermission.objects.filter(group_id=role.pk, permission_id__in=held - wanted).delete()
+    RolePermission.objects.bulk_create(
+        RolePermission(group_id=role.pk, permission_id=key) for key in sorted(wanted - held)
+    )
+    return role
+
+
+def check_holds(actor: User, permissions: object) -> None:
+    """Raise RightNotHeld unless the actor may hand on every one of `permissions`.
+
+    An administrator of roles (`accounts.grant_role`) hands on all rights but those over people and roles, which they
+    must hold themselves: who may ship need not be an administrator, but nobody makes administrators above themselves.
+    """
+    for permission in permissions:  # type: ignore[attr-defined]
+        name = f"{permission.content_type.app_label}.{permission.codename}"
+        business = permission.content_type.app_label != "accounts"
+        if not actor.has_perm(name) and not (business and actor.has_perm("accounts.grant_role")):
+            raise RightNotHeld(f"You cannot give “{permission.name}”, because you do not hold it yourself.")

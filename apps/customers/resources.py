@@ -1,0 +1,39 @@
+"""What goes in and out of customers as files."""
+
+from admin_ext.transfers.resources import ModelResource
+from apps.customers.models import Customer, Region
+
+
+class RegionResource(ModelResource):
+    class Meta:
+        model = Region
+        fields = ["code", "name", "parent"]
+        import_id_fields = ["code"]
+
+
+class CustomerResource(ModelResource):
+    class Meta:
+        model = Customer
+        fields = [
+            "code",
+            "name",
+            "status",
+            "region",
+            "account_manager",
+            "tax_number",
+            "credit_limit",
+            "currency",
+            "payment_terms_days",
+            "contact_name",
+            "contact_title",
+            "email",
+            "phone",
+            "fax",
+            "street",
+            "city",
+            "state",
+            "postal_code",
+            "country",
+        ]
+        import_id_fields = ["code"]
+        new_values = {"brought_in": True}

@@ -156,7 +156,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name, text in blocks().items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
-    (root / "apps/fleet/__init__.py").touch()
+    for package in ("apps/fleet", "tests/apps/fleet"):
+        (root / package / "__init__.py").touch()
     (root / "tests/apps/fleet/test_vehicles.py").write_text(textwrap.dedent(OWN_TEST), encoding="utf-8")
     base = root / "opsadmin/settings/base.py"
     text, found = re.subn(

@@ -28,7 +28,21 @@ def worker(data: Path, *, broker: str = "atomicfs://localhost", **environment: s
     database = connection.settings_dict["NAME"]
     url = settings.DATABASE_URL
     base, _, query = url.partition("?")
-    command = [sys.executable, "-m", "celery", "-A", "opsadmin", "worker", "-B", "-c", "1", "-Q", "opsadmin", "-l", "warning"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "opsadmin",
+        "worker",
+        "-B",
+        "-c",
+        "1",
+        "-Q",
+        "opsadmin",
+        "-l",
+        "warning",
+    ]
     log = (data / "worker.log").open("ab")
     process = subprocess.Popen(
         [*command, "-s", str(data / "beat")],

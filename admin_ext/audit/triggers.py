@@ -158,6 +158,8 @@ class RefuseTrigger(GuardedTrigger):
     when = pgtrigger.Before
 
     def __init__(self, *, name: str, operations: str, message: str, unless: str = "") -> None:
+        if unless and operations != "UPDATE":
+            raise ValueError("Only an UPDATE can be let through under a condition.")
         self.message = message
         self.unless = unless
         wanted = {"UPDATE": pgtrigger.Update, "DELETE": pgtrigger.Delete, "TRUNCATE": pgtrigger.Truncate}
@@ -187,15 +189,6 @@ def append_only_triggers() -> list[pgtrigger.Trigger]:
     return [
         RefuseTrigger(name="append_only", operations="UPDATE DELETE TRUNCATE", message="The record is append-only.")
     ]
-
-
-def trigger_names(model: type[models.Model]) -> set[str]:
-    """The PostgreSQL names of the guarded triggers that `model` declares."""
-    return {
-        trigger.get_pgid(registered)
-        for registered, trigger in pgtrigger.registered()
-        if registered is model and isinstance(trigger, GuardedTrigger)
-    }
 
 
 def unguarded(connection: Any) -> list[str]:

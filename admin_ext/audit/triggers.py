@@ -18,6 +18,8 @@ import pgtrigger
 from django.db import models
 from pgtrigger import compiler
 
+from admin_ext.audit.exempt import EXEMPT_COLUMNS
+
 # Columns whose change alone is no change: the version and the instants follow from the rest.
 FOLLOWING_COLUMNS = frozenset({"version", "created_at", "updated_at"})
 
@@ -130,7 +132,9 @@ class VersionTrigger(GuardedTrigger):
         columns = [
             field.column
             for field in model._meta.concrete_fields
-            if not getattr(field, "generated", False) and field.column not in FOLLOWING_COLUMNS
+            if not getattr(field, "generated", False)
+            and field.column not in FOLLOWING_COLUMNS
+            and field.column not in EXEMPT_COLUMNS
         ]
         key = model._meta.pk.column
         old = ", ".join(f'OLD."{column}"' for column in columns)

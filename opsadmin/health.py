@@ -34,7 +34,7 @@ class NotReady(Exception):
 @never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 as long as this process answers at all."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    return JsonResponse({"status": "ok"})
 
 
 @require_safe

@@ -1,6 +1,6 @@
 """Every address of the product."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("", admin.site.urls)]
+urlpatterns = [path("", include("opsadmin.health")), path("", admin.site.urls)]

@@ -70,12 +70,13 @@ def reprice_product(
         current.save(update_fields=["amount"])
         return current
     following = prices.after(day).first()
+    last_free_day = following.valid_from - timedelta(days=1) if following else None
     new = Price(
         product=product,
         currency=currency or product.currency,
         amount=amount,
         valid_from=day,
-        valid_until=current.valid_until if current else following and following.valid_from - timedelta(days=1),
+        valid_until=current.valid_until if current else last_free_day,
     )
     if current:
         current.valid_until = day - timedelta(days=1)

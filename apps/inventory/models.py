@@ -127,6 +127,7 @@ class StockMovement(Record):
         ADJUST = "adjust", "Adjusted"
         COUNT = "count", "Counted"
 
+    append_only = True
     scopes = {"warehouse": "warehouse"}
     natural_key_fields = ("number",)
     search_references = ("reference",)

@@ -24,7 +24,7 @@ class OrderQuerySet(RecordQuerySet):
         state = self.model.State
         return self.filter(state__in=[state.CONFIRMED, state.ALLOCATED], required_on__lt=today)
 
-    def ordered(self, *, after: date | None = None, until: date | None = None) -> Self:
+    def placed(self, *, after: date | None = None, until: date | None = None) -> Self:
         """Orders that came in after one day and not after another."""
         found = self.filter(ordered_on__gt=after) if after else self
         return found.filter(ordered_on__lte=until) if until else found

@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.catalogue.models import Product
 from apps.customers.models import Customer
 from apps.customers.services import CustomerNotActive
+from apps.inventory.models import Warehouse
 from apps.inventory.services import allocate_stock, release_stock, ship_stock, take_back_stock
 from apps.orders.models import Order, OrderLine, Return, ReturnLine, Shipment, ShipmentLine, State
 
@@ -95,9 +96,7 @@ def allocate_order(*, actor: User, order: Order) -> Order:
     Raises OrderCannotMove, OrderHasNoWarehouse, StockNotAvailable.
     """
     _check_move(order, State.ALLOCATED)
-    if order.warehouse is None:
-        raise OrderHasNoWarehouse(f"{order} has no warehouse. Say where the goods leave from.")
-    allocate_stock(warehouse=order.warehouse, quantities=_units(order.lines.all()))
+    allocate_stock(warehouse=_warehouse(order), quantities=_units(order.lines.all()))
     order.lines.update(allocated_quantity=F("quantity"))
     return _move(order, State.ALLOCATED)
 
@@ -128,10 +127,10 @@ def ship_order(
     day = shipped_on or timezone.localdate()
     if day < order.ordered_on:
         raise ShippedBeforeOrdered(f"{order} came in on {order.ordered_on}; it cannot be shipped on {day}.")
-    carrier = carrier or order.carrier
+    carrier, warehouse = carrier or order.carrier, _warehouse(order)
     shipment = Shipment.objects.create(
         order=order,
-        warehouse=order.warehouse,
+        warehouse=warehouse,
         shipped_on=day,
         carrier=carrier,
         tracking_number=tracking_number,
@@ -140,7 +139,7 @@ def ship_order(
     ShipmentLine.objects.bulk_create(
         ShipmentLine(shipment=shipment, order_line=line, quantity=line.quantity) for line in lines
     )
-    ship_stock(warehouse=order.warehouse, quantities=_units(lines), reference=shipment.number)
+    ship_stock(warehouse=warehouse, quantities=_units(lines), reference=shipment.number)
     order.lines.update(shipped_quantity=F("quantity"), allocated_quantity=0)
     order.shipped_on, order.carrier = day, carrier
     _move(order, State.SHIPPED, "shipped_on", "carrier")
@@ -173,17 +172,15 @@ def return_goods(
     """
     if order.state not in (State.SHIPPED, State.CLOSED):
         raise OrderNotShipped(f"{order} is {_named(order.state)}; only what was shipped can come back.")
-    if order.warehouse is None:
-        raise OrderHasNoWarehouse(f"{order} has no warehouse. Say where the goods come back to.")
-    lines = _returnable(order, quantities)
+    warehouse, lines = _warehouse(order), _returnable(order, quantities)
     back = Return.objects.create(
-        order=order, warehouse=order.warehouse, returned_on=returned_on or timezone.localdate(), reason=reason
+        order=order, warehouse=warehouse, returned_on=returned_on or timezone.localdate(), reason=reason
     )
     units: Counter[int] = Counter()
     for line in lines:
         units[line.product_id] += quantities[line.number]
         line.returned_quantity += quantities[line.number]
-    take_back_stock(warehouse=order.warehouse, quantities=units, reference=back.number, reason=reason)
+    take_back_stock(warehouse=warehouse, quantities=units, reference=back.number, reason=reason)
     ReturnLine.objects.bulk_create(
         ReturnLine(goods_return=back, order_line=line, quantity=quantities[line.number]) for line in lines
     )
@@ -221,8 +218,14 @@ def _move(order: Order, state: State, *changed: str) -> Order:
 
 
 def _release(order: Order) -> None:
-    release_stock(warehouse=order.warehouse, quantities=_units(order.lines.all()))
+    release_stock(warehouse=_warehouse(order), quantities=_units(order.lines.all()))
     order.lines.update(allocated_quantity=0)
+
+
+def _warehouse(order: Order) -> Warehouse:
+    if order.warehouse is None:
+        raise OrderHasNoWarehouse(f"{order} has no warehouse. Say where its goods lie.")
+    return order.warehouse
 
 
 def _units(lines: Iterable[OrderLine]) -> dict[int, int]:

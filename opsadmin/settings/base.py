@@ -215,7 +215,7 @@ vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="opsadmin@localhost")
 
 # -- Celery only wakes workers; the job row is the truth. --
-CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="atomicfs://")
+CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="atomicfs://localhost")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -174,9 +174,9 @@ def _some_column(model):
     for field in model._meta.concrete_fields:
         if (
             isinstance(field, models.DecimalField | models.IntegerField)
+            and not field.primary_key
             and field.editable
             and not field.null
-            and not field.primary_key
         ):
             return field
     return next(f for f in model._meta.concrete_fields if isinstance(f, models.ForeignKey))

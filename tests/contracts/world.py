@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import pkgutil
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from django.contrib import admin
@@ -11,7 +11,6 @@ from django.contrib.auth.models import Permission
 from django.db import models
 from factory import Factory
 
-import tests.apps
 from admin_ext.access.rights import permission
 from admin_ext.models import RECORD_PERMISSIONS, Record
 from tests.factories import RecordFactory, UserFactory, give_role
@@ -28,16 +27,15 @@ def ids(model_admin: admin.ModelAdmin) -> str:
 
 def factory_of(model: type[models.Model]) -> type[Factory]:
     """The factory of a model, found by its Meta; every registered model needs one."""
-    for app in pkgutil.iter_modules(tests.apps.__path__, "tests.apps."):
-        if importlib.util.find_spec(f"{app.name}.factories"):
-            importlib.import_module(f"{app.name}.factories")
+    for path in sorted(Path(__file__).parents[1].glob("apps/*/factories.py")):
+        import_module(f"tests.apps.{path.parent.name}.factories")
     waiting = list(RecordFactory.__subclasses__())
     while waiting:
         each = waiting.pop()
         if each._meta.model is model:
             return each
         waiting += each.__subclasses__()
-    raise AssertionError(f"{model._meta.label} needs a factory: a subclass of tests.factories.RecordFactory.")
+    raise AssertionError(f"{model._meta.label} needs a factory: a RecordFactory in tests/apps/<app>/factories.py.")
 
 
 def make(model: type[models.Model], **kwargs: Any) -> Any:

@@ -40,7 +40,8 @@ class TestPrices:
     def test_that_touch_or_are_of_another_product_or_currency_may_stand_side_by_side(self, price):
         PriceFactory(product=price.product, valid_from=date(2026, 7, 1))
         PriceFactory(product=price.product, valid_from=date(2026, 1, 1), valid_until=date(2026, 2, 28))
-        PriceFactory(product=price.product, currency="USD", valid_from=date(2026, 4, 1))
+        for currency in ("USD", "USN", "ERN", "RUE"):
+            PriceFactory(product=price.product, currency=currency, valid_from=date(2026, 4, 1))
         PriceFactory(valid_from=date(2026, 4, 1))
 
     def test_that_end_before_they_begin_are_refused(self, price):

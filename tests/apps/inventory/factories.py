@@ -31,7 +31,7 @@ class StockMovementFactory(RecordFactory):
 
 
 class StockLevelFactory(RecordFactory):
-    """A level with `on_hand` units (none), received."""
+    """A level, empty unless `on_hand` units are received."""
 
     class Meta:
         model = models.StockLevel

@@ -106,7 +106,7 @@ class TestStockOnHand:
             StockLevel.objects.update(warehouse=WarehouseFactory())
         with pytest.raises(IntegrityError, match="is not deleted"), transaction.atomic():
             level.delete()
-        StockLevelFactory(on_hand=0).delete()
+        StockLevelFactory().delete()
         assert levels() == sums()
 
     def test_is_never_negative_nor_less_than_what_is_promised(self, act):

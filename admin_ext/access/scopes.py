@@ -23,6 +23,12 @@ def scope_model(dimension: str) -> type[models.Model]:
     raise UnknownDimension(dimension)
 
 
+def scope_models() -> list[type[models.Model]]:
+    """The model of every dimension, by its name."""
+    found = [model for model in apps.get_models() if getattr(model, "dimension", "")]
+    return sorted(found, key=lambda model: model.dimension)  # type: ignore[attr-defined]
+
+
 def scope_permissions(dimension: str) -> list[tuple[str, str]]:
     """The permissions for a scope model's `Meta.permissions`."""
     return [

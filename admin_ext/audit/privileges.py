@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.apps import apps
 from django.db import connections
 
 from admin_ext.audit.history import tracked_models
@@ -33,7 +32,10 @@ def grant_to_app(*, using: str = "default", **kwargs: Any) -> None:
         cursor.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {APP}")
         # Tables made outside migrations start closed to writing.
         cursor.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {APP}")
+        there = set(connection.introspection.table_names(cursor))
         for table in record_tables():
+            if table not in there:  # migrated back to before it
+                continue
             cursor.execute(f'REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON "{table}" FROM {APP}')
         completable = ", ".join(f'"{column}"' for column in COMPLETABLE)
         cursor.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON audit_changeset FROM {APP}")
@@ -44,7 +46,3 @@ def grant_to_app(*, using: str = "default", **kwargs: Any) -> None:
 def record_tables() -> list[str]:
     """The history tables, which only the owner's triggers write."""
     return sorted(model.history.model._meta.db_table for model in tracked_models())
-
-
-def all_tables() -> list[str]:
-    return sorted(model._meta.db_table for model in apps.get_models(include_auto_created=True) if not model._meta.proxy)

@@ -18,6 +18,8 @@ import pgtrigger
 from django.db import models
 from pgtrigger import compiler
 
+from admin_ext.audit.exempt import EXEMPT_COLUMNS
+
 # Columns whose change alone is no change: the version and the instants follow from the rest.
 FOLLOWING_COLUMNS = frozenset({"version", "created_at", "updated_at"})
 
@@ -130,7 +132,9 @@ class VersionTrigger(GuardedTrigger):
         columns = [
             field.column
             for field in model._meta.concrete_fields
-            if not getattr(field, "generated", False) and field.column not in FOLLOWING_COLUMNS
+            if not getattr(field, "generated", False)
+            and field.column not in FOLLOWING_COLUMNS
+            and field.column not in EXEMPT_COLUMNS
         ]
         key = model._meta.pk.column
         old = ", ".join(f'OLD."{column}"' for column in columns)
@@ -158,6 +162,8 @@ class RefuseTrigger(GuardedTrigger):
     when = pgtrigger.Before
 
     def __init__(self, *, name: str, operations: str, message: str, unless: str = "") -> None:
+        if unless and operations != "UPDATE":
+            raise ValueError("Only an UPDATE can be let through under a condition.")
         self.message = message
         self.unless = unless
         wanted = {"UPDATE": pgtrigger.Update, "DELETE": pgtrigger.Delete, "TRUNCATE": pgtrigger.Truncate}
@@ -187,15 +193,6 @@ def append_only_triggers() -> list[pgtrigger.Trigger]:
     return [
         RefuseTrigger(name="append_only", operations="UPDATE DELETE TRUNCATE", message="The record is append-only.")
     ]
-
-
-def trigger_names(model: type[models.Model]) -> set[str]:
-    """The PostgreSQL names of the guarded triggers that `model` declares."""
-    return {
-        trigger.get_pgid(registered)
-        for registered, trigger in pgtrigger.registered()
-        if registered is model and isinstance(trigger, GuardedTrigger)
-    }
 
 
 def unguarded(connection: Any) -> list[str]:

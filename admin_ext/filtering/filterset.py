@@ -31,12 +31,16 @@ class FilterSet(django_filters.FilterSet):
 
     @classmethod
     def filter_for_lookup(cls, field: models.Field, lookup_type: str) -> tuple[type, dict[str, Any]]:
+        if isinstance(field, models.GeneratedField):
+            field = field.output_field
+        # No filter multiplies rows, so none sorts the whole table for DISTINCT.
         if field.choices and lookup_type == "exact":
-            return django_filters.MultipleChoiceFilter, {"choices": field.choices}
+            return django_filters.MultipleChoiceFilter, {"choices": field.choices, "distinct": False}
         if isinstance(field, models.ForeignKey) and lookup_type == "exact":
             related = field.related_model
             return django_filters.ModelMultipleChoiceFilter, {
-                "queryset": lambda request: restrict(related._default_manager.all(), request.user)
+                "queryset": lambda request: restrict(related._default_manager.all(), request.user),
+                "distinct": False,
             }
         if isinstance(field, models.CharField | models.TextField) and lookup_type == "exact":
             return django_filters.CharFilter, {"lookup_expr": "icontains"}

@@ -170,6 +170,13 @@ class Differ:
                     )
                 ]
                 return draft
+            if value == "" and not field.blank:
+                draft.errors = [
+                    problem(
+                        f"{self._label(name)} is missing.", column=self._label(name), advice="It cannot be emptied."
+                    )
+                ]
+                return draft
             before[field.column], after[field.column] = current[field.attname], value
         if not after:
             draft.action = Action.UNCHANGED

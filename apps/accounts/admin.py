@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 
+from admin_ext.access.scopes import scope_models
 from admin_ext.admin import ModelAdmin, ReasonForm, TabularInline, Verb, display, register
 from apps.accounts import services
 from apps.accounts.models import Membership, Role, Team, TeamMembership, User
@@ -21,6 +22,27 @@ class RoleForm(forms.Form):
     reason = forms.CharField(widget=forms.Textarea, required=False)
 
 
+def places() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Every place of every scope dimension, as choices."""
+    return [
+        (
+            str(model._meta.verbose_name_plural).capitalize(),
+            [(f"{model.dimension}:{row.natural_key()[0]}", str(row)) for row in model._default_manager.all()],  # type: ignore[attr-defined]
+        )
+        for model in scope_models()
+    ]
+
+
+class PlaceForm(forms.Form):
+    place = forms.ChoiceField(choices=places, help_text="Everything below it is included.")
+    reason = forms.CharField(widget=forms.Textarea, required=False)
+
+
+class PasswordForm(forms.Form):
+    password = forms.CharField(widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False)
+    reason = forms.CharField(widget=forms.Textarea, required=False)
+
+
 class RoleRightsForm(forms.Form):
     permissions = forms.ModelMultipleChoiceField(
         queryset=Permission.objects.select_related("content_type"), required=False, label="Rights"
@@ -31,16 +53,29 @@ class RoleRightsForm(forms.Form):
 @register(User)
 class UserAdmin(ModelAdmin):
     list_display = ["username", "full_name", "email", "shown_roles", "is_active", "last_login"]
-    readonly_fields = ["shown_roles", "last_login", "date_joined", "password_changed_at", "is_active"]
+    readonly_fields = ["shown_roles", "shown_places", "last_login", "date_joined", "password_changed_at", "is_active"]
     verbs = (
         Verb(services.give_role, "Give a role", "badge", RoleForm, bulk=False),
         Verb(services.take_role, "Take a role", "badge", RoleForm, bulk=False),
+        Verb(services.give_place, "Let into a place", "add_location", PlaceForm, bulk=False),
+        Verb(services.take_place, "Take from a place", "wrong_location", PlaceForm, bulk=False),
+        Verb(services.set_password, "Set password", "password", PasswordForm, bulk=False),
         Verb(services.deactivate_user, "Deactivate", "person_off", ReasonForm, danger=True),
         Verb(services.reactivate_user, "Reactivate", "person"),
     )
     fieldsets = [
         (None, {"fields": [("username", "email"), ("first_name", "last_name"), "time_zone"]}),
-        ("Access", {"fields": ["shown_roles", "is_active", ("last_login", "password_changed_at", "date_joined")]}),
+        (
+            "Access",
+            {
+                "fields": [
+                    "shown_roles",
+                    "shown_places",
+                    "is_active",
+                    ("last_login", "password_changed_at", "date_joined"),
+                ]
+            },
+        ),
     ]
 
     def get_queryset(self, request: Any) -> Any:
@@ -53,6 +88,15 @@ class UserAdmin(ModelAdmin):
     @display(description="roles")
     def shown_roles(self, user: User) -> str:
         return ", ".join(sorted(group.name for group in user.groups.all())) or "none"
+
+    @display(description="places")
+    def shown_places(self, user: User) -> str:
+        granted = [
+            str(grant.content_object)
+            for model in scope_models()
+            for grant in model.user_grants_model.objects.filter(user=user).select_related("content_object")  # type: ignore[attr-defined]
+        ]
+        return ", ".join(sorted(granted)) or "none of their own"
 
 
 class MembershipInline(TabularInline):

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from django.contrib.auth.models import Permission
+from django.contrib.auth.password_validation import validate_password
 
+from admin_ext.access.rights import access_of
+from admin_ext.access.scopes import scope_model
 from admin_ext.services import Refused, service
 from apps.accounts.models import Membership, Role, RolePermission, User
 
 
 class PersonIsYourself(Refused):
     """Nobody changes their own rights."""
+
+
+class PersonAboveYou(Refused):
+    """Nobody becomes somebody who may do more."""
 
 
 class RightNotHeld(Refused):
@@ -51,7 +59,7 @@ def give_role(*, actor: User, user: User, role: Role, reason: str = "") -> Membe
     """Let a person hold a role. Raises PersonIsYourself, RightNotHeld."""
     if user.pk == actor.pk:
         raise PersonIsYourself("You cannot give a role to yourself; ask another administrator.")
-    check_holds(actor, role.permissions.all())
+    _check_holds(actor, role.permissions.all())
     membership, _ = Membership.objects.get_or_create(user=user, group_id=role.pk)
     return membership
 
@@ -64,12 +72,41 @@ def take_role(*, actor: User, user: User, role: Role, reason: str = "") -> None:
     Membership.objects.filter(user=user, group_id=role.pk).delete()
 
 
+@service("accounts.give_place", right="grant")
+def give_place(*, actor: User, user: User, place: str, reason: str = "") -> None:
+    """Let a person work in a place of a scope, and in all below it. Raises PersonIsYourself, RightNotHeld.
+
+    `place` is a dimension and a natural key, `region:NORDICS`.
+    """
+    row = _place_to_hand_on(actor, user, place)
+    row.user_grants_model.objects.get_or_create(user=user, content_object=row, permission=_entry_to(row))
+
+
+@service("accounts.take_place", right="grant")
+def take_place(*, actor: User, user: User, place: str, reason: str = "") -> None:
+    """Let a person work in a place no longer. Raises PersonIsYourself, RightNotHeld."""
+    row = _place_to_hand_on(actor, user, place)
+    row.user_grants_model.objects.filter(user=user, content_object=row, permission=_entry_to(row)).delete()
+
+
+@service("accounts.set_password", right="change")
+def set_password(*, actor: User, user: User, password: str, reason: str = "") -> User:
+    """Give a person a new password, to be told to them by another way. Raises PersonAboveYou."""
+    if user.is_superuser and not actor.is_superuser:
+        raise PersonAboveYou("Only a superuser sets a superuser's password.")
+    _check_holds(actor, Permission.objects.filter(group__user=user))
+    validate_password(password, user)
+    user.set_password(password)
+    user.save()
+    return user
+
+
 @service("accounts.set_rights", right="grant")
 def set_role_rights(*, actor: User, role: Role, permissions: list[Permission], reason: str = "") -> Role:
     """Let a role give exactly these rights. Raises RightNotHeld for what the actor would add without holding it."""
     held = set(role.permissions.values_list("pk", flat=True))
     wanted = {permission.pk for permission in permissions}
-    check_holds(actor, [permission for permission in permissions if permission.pk not in held])
+    _check_holds(actor, [permission for permission in permissions if permission.pk not in held])
     RolePermission.objects.filter(group_id=role.pk, permission_id__in=held - wanted).delete()
     RolePermission.objects.bulk_create(
         RolePermission(group_id=role.pk, permission_id=key) for key in sorted(wanted - held)
@@ -77,7 +114,23 @@ def set_role_rights(*, actor: User, role: Role, permissions: list[Permission], r
     return role
 
 
-def check_holds(actor: User, permissions: object) -> None:
+def _place_to_hand_on(actor: User, user: User, place: str) -> Any:
+    if user.pk == actor.pk:
+        raise PersonIsYourself("You cannot change where you work yourself; ask another administrator.")
+    dimension, _, key = place.partition(":")
+    model: Any = scope_model(dimension)
+    row = model.objects.get_by_natural_key(key)
+    places = access_of(actor).places(dimension)
+    if places is not None and row.pk not in places:
+        raise RightNotHeld(f"You cannot let anybody into {row}, because you do not work there yourself.")
+    return row
+
+
+def _entry_to(row: Any) -> Permission:
+    return Permission.objects.get(content_type__app_label=row._meta.app_label, codename=f"access_{row.dimension}")
+
+
+def _check_holds(actor: User, permissions: object) -> None:
     """Raise RightNotHeld unless the actor may hand on every one of `permissions`.
 
     An administrator of roles (`accounts.grant_role`) hands on all rights but those over people and roles, which they

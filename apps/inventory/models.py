@@ -29,6 +29,7 @@ class Warehouse(Scope):
 
     dimension = "warehouse"
     scopes = {"warehouse": "pk"}
+    search_words = ("name",)
 
     code = models.CharField(max_length=20, unique=True, validators=[validate_code])
     name = models.CharField(max_length=100)
@@ -56,6 +57,7 @@ class StockLevel(Record):
 
     scopes = {"warehouse": "warehouse"}
     natural_key_fields = ("warehouse__code", "product__sku")
+    search_references = ("product__sku",)
 
     # Its index is the unique one of warehouse and product.
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, db_index=False, related_name="stock_levels")
@@ -103,6 +105,14 @@ class StockLevel(Record):
     def __str__(self) -> str:
         return f"{self.product} in {self.warehouse}"
 
+    @property
+    def is_below_reorder_point(self) -> bool:
+        """As `StockLevelQuerySet.below_reorder_point`."""
+        return self.available < self.reorder_level
+
+    def settled_fields(self) -> tuple[str, ...]:
+        return ("warehouse", "product")
+
 
 class StockMovement(Record):
     """One line of the ledger: so many units came into a warehouse, or left it. Never changed, never deleted."""
@@ -117,8 +127,11 @@ class StockMovement(Record):
         ADJUST = "adjust", "Adjusted"
         COUNT = "count", "Counted"
 
+    append_only = True
     scopes = {"warehouse": "warehouse"}
     natural_key_fields = ("number",)
+    search_references = ("reference",)
+    append_only = True
 
     number = models.CharField(
         max_length=30, unique=True, db_default=next_number("SM", "inventory_stockmovement_number")
@@ -227,6 +240,13 @@ class StockCount(Record):
     def __str__(self) -> str:
         return self.number
 
+    def settled_fields(self) -> tuple[str, ...]:
+        return {
+            self.State.DRAFT: ("number", "warehouse"),
+            self.State.COUNTED: ("number", "warehouse", "lines"),
+            self.State.POSTED: ("number", "warehouse", "lines", "counted_on", "remark"),
+        }[self.State(self.state)]
+
 
 class StockCountLine(Record):
     """One product on a count sheet: what the ledger said when the sheet was made, and what was found."""
@@ -258,3 +278,9 @@ class StockCountLine(Record):
 
     def __str__(self) -> str:
         return f"{self.product} on {self.count}"
+
+    def clean(self) -> None:
+        """A product that is added to a sheet is expected as the ledger says at that moment."""
+        if self._state.adding and self.product_id and self.count.warehouse_id:
+            levels = StockLevel.objects.filter(warehouse=self.count.warehouse_id, product=self.product_id)
+            self.expected_quantity = levels.values_list("on_hand", flat=True).first() or 0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import ClassVar
 
 import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, Value
@@ -19,15 +20,8 @@ from admin_ext.audit.triggers import GuardedTrigger
 from admin_ext.models import Record
 from apps.customers.models import country_choices, currency_choices
 from apps.inventory.models import next_number
-from apps.orders.querysets import OrderQuerySet
-
-
-def sql(name: str, **words: str) -> str:
-    """The text of a trigger's function, with its `:words` filled in."""
-    text = (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
-    for word, meaning in words.items():
-        text = text.replace(f":{word}", meaning)
-    return text
+from apps.orders.querysets import OrderLineQuerySet, OrderQuerySet, ShipmentLineQuerySet
+from apps.orders.sql import LinesTrigger, sql
 
 
 class State(models.TextChoices):
@@ -58,6 +52,8 @@ class Order(Record):
 
     scopes = {"region": "customer__region", "warehouse": "warehouse"}
     natural_key_fields = ("number",)
+    search_references = ("customer_reference",)
+    search_words = ("ship_to_name",)
     controlled_fields = ("state", "shipped_on", "brought_in")
 
     number = models.CharField(
@@ -201,37 +197,20 @@ class Order(Record):
     def __str__(self) -> str:
         return self.number
 
+    def can_become(self, state: str) -> bool:
+        """Whether the table of moves leads from here to `state`."""
+        return state in MOVES[State(self.state)]
 
-class LinesTrigger(GuardedTrigger):
-    """Keeps an order's totals equal to its lines after one kind of statement, and refuses lines that come too late."""
+    def days_late(self, today: date) -> int:
+        """How long the customer has been waiting for more than was promised; as `OrderQuerySet.late`."""
+        waiting = self.state in (State.CONFIRMED, State.ALLOCATED) and self.required_on
+        return max(0, (today - self.required_on).days) if waiting else 0
 
-    level = pgtrigger.Statement
-    when = pgtrigger.After
-
-    # Where the changed rows of each kind of statement are found.
-    CHANGED: ClassVar = {
-        "insert": "new_rows",
-        "delete": "old_rows",
-        "update": """(
-    SELECT unnest(ARRAY[o.order_id, n.order_id]) AS order_id FROM old_rows o JOIN new_rows n ON n.id = o.id
-    WHERE (o.order_id, o.product_id, o.quantity, o.unit_price, o.discount)
-        IS DISTINCT FROM (n.order_id, n.product_id, n.quantity, n.unit_price, n.discount)
-) changed""",
-    }
-
-    def __init__(self, event: str) -> None:
-        operation, referencing = {
-            "insert": (pgtrigger.Insert, pgtrigger.Referencing(new="new_rows")),
-            "update": (pgtrigger.Update, pgtrigger.Referencing(old="old_rows", new="new_rows")),
-            "delete": (pgtrigger.Delete, pgtrigger.Referencing(old="old_rows")),
-        }[event]
-        super().__init__(
-            name=f"totals_{event}",
-            operation=operation,
-            referencing=referencing,
-            declare=[("touched", "bigint[]"), ("settled", "record")],
-            func=sql("totals_follow_lines", changed=self.CHANGED[event]),
-        )
+    def settled_fields(self) -> tuple[str, ...]:
+        if self.state == State.DRAFT or (self.brought_in and self.state != State.ALLOCATED):
+            return ("number",)
+        of_warehouse = ("warehouse",) if self.state == State.ALLOCATED else ()
+        return ("number", "customer", "currency", "lines", *of_warehouse)
 
 
 class OrderLine(Record):
@@ -266,6 +245,8 @@ class OrderLine(Record):
     shipped_quantity = models.IntegerField(default=0, db_default=0, help_text="Units that left the house.")
     returned_quantity = models.IntegerField(default=0, db_default=0, help_text="Units that came back.")
 
+    objects = OrderLineQuerySet.as_manager()
+
     class Meta:
         default_permissions = ()
         ordering = ["order_id", "number"]
@@ -295,12 +276,22 @@ class OrderLine(Record):
     def __str__(self) -> str:
         return f"{self.order} line {self.number}"
 
+    def clean(self) -> None:
+        """A line for which nobody wrote a price costs what the product costs on the day of the order."""
+        if self.unit_price is None and self.product_id and self.order.currency:
+            self.unit_price = self.product.price_on(self.order.ordered_on, self.order.currency)
+            if self.unit_price is None:
+                raise ValidationError(
+                    {"unit_price": f"{self.product} has no price in {self.order.currency} on that day. Write one."}
+                )
+
 
 class Shipment(Record):
     """What left a warehouse for an order, in one go."""
 
     scopes = {"region": "order__customer__region", "warehouse": "warehouse"}
     natural_key_fields = ("number",)
+    search_references = ("tracking_number",)
 
     number = models.CharField(max_length=30, unique=True, db_default=next_number("SH", "orders_shipment_number"))
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="shipments")
@@ -330,6 +321,8 @@ class ShipmentLine(Record):
     shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, db_index=False, related_name="lines")
     order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="shipment_lines")
     quantity = models.IntegerField(validators=[MinValueValidator(1)], help_text="Units.")
+
+    objects = ShipmentLineQuerySet.as_manager()
 
     class Meta:
         default_permissions = ()

@@ -91,6 +91,7 @@ class Transport(filesystem.Transport):
     Channel = Channel
 
     def establish_connection(self) -> Any:
+        assert self.client
         options = self.client.transport_options
         for name in ("data_folder_in", "data_folder_out", "control_folder"):
             if not os.access(options[name], os.R_OK | os.W_OK | os.X_OK):

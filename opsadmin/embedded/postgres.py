@@ -71,8 +71,11 @@ class Cluster:
         """The DATABASE_URL of its superuser, who sets things up."""
         return f"postgres://{SUPERUSER}@/{database}?host={quote(str(self.socket))}"
 
-    def initialise(self) -> bool:
-        """Make the cluster. False when it was there already. Raises Obstacle."""
+    def initialise(self, seed: Path | None = None) -> bool:
+        """Make the cluster, as a copy of the stopped one in `seed` where there is one.
+
+        False when it was there already. Raises Obstacle.
+        """
         self._make_socket_directory()
         if (self.directory / "PG_VERSION").exists():
             self._check_owner()
@@ -82,10 +85,10 @@ class Cluster:
         draft.mkdir(mode=0o700)
         self._give_away(draft)
         try:
-            self._run(
-                "initdb", "--pgdata", str(draft), "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8",
-                "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C", "--no-sync",
-            )  # fmt: skip
+            if seed and seed.exists():
+                subprocess.run(["cp", "-Rp", f"{seed}/.", str(draft)], check=True)  # owners, modes and times too
+            else:
+                self._initdb(draft)
             shutil.rmtree(self.directory, ignore_errors=True)
             draft.rename(self.directory)
         finally:
@@ -187,6 +190,12 @@ class Cluster:
     def _give_away(self, path: Path) -> None:
         if self.account:
             os.chown(path, self.account.uid, self.account.gid)
+
+    def _initdb(self, directory: Path) -> None:
+        self._run(
+            "initdb", "--pgdata", str(directory), "--username", SUPERUSER, "--auth", "trust", "--encoding", "UTF8",
+            "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C", "--no-sync",
+        )  # fmt: skip
 
     def _run(self, name: str, *arguments: str) -> None:
         program = Program(

@@ -12,16 +12,19 @@ from opsadmin.embedded import stack
 from opsadmin.embedded.places import ROOT
 from opsadmin.embedded.postgres import SCRATCH_SETTINGS
 from opsadmin.embedded.programs import run_in_foreground
+from opsadmin.embedded.scratch import scratch_database
 
 # Kinds of test that take long or need more than Python; each is run by its mark.
 SLOW_MARKS = ("journey", "kill", "matrix", "corpus", "tamper", "integration")
+# How the names of the suite's migrated databases begin (tests/databases.py).
+TEMPLATES = "opsadmin_template_"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def test(data: stack.Data, arguments: Sequence[str]) -> int:
     """Run pytest on a cluster of its own. Without `-m`, the fast tests."""
     browser = find_browser()
-    with stack.scratch_database(data, SCRATCH_SETTINGS) as environment:
+    with scratch_database(data, SCRATCH_SETTINGS, TEMPLATES) as environment:
         if browser:
             environment = {"OPSADMIN_BROWSER": browser} | environment
         environment["DJANGO_SETTINGS_MODULE"] = "opsadmin.settings.test"
@@ -57,7 +60,7 @@ def find_browser() -> str | None:
 
 def bench(data: stack.Data, arguments: Sequence[str]) -> int:
     """Run the benchmarks on a cluster of their own, as durable as one that is in service."""
-    with stack.scratch_database(data) as environment:
+    with scratch_database(data) as environment:
         return run_in_foreground(stack.python("benchmarks", *arguments), environment)
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 
-from opsadmin.embedded import Obstacle, broker
+from opsadmin.embedded import Obstacle
 from opsadmin.embedded.claims import Taken, alone, claim, holder_of, shared
 from opsadmin.embedded.places import ROOT, open_cluster_home, open_data_directory, secret_key
 from opsadmin.embedded.postgres import Cluster
@@ -134,40 +132,6 @@ def _wait_for_database(cluster: Cluster, seconds: float = 60.0) -> None:
             if time.monotonic() > deadline:
                 raise Obstacle(f"The database is not there: {error}") from error
             time.sleep(0.1)
-
-
-@contextlib.contextmanager
-def scratch_database(data: Data, settings: Mapping[str, str] | None = None) -> Iterator[Environment]:
-    """A cluster and a data directory of one's own, gone after the block; any number of them live side by side."""
-    home = open_cluster_home(data.path / "scratch")
-    with contextlib.ExitStack() as held:
-        with alone(home / "lock"):
-            _sweep(home)
-            run = home / f"run-{secrets.token_hex(4)}"
-            run.mkdir(mode=0o711)
-            held.enter_context(claim(run / "lock", "a run of ./dev"))
-        if database_is_embedded():
-            cluster = Cluster.at(run, settings)
-            held.callback(cluster.remove)
-            cluster.initialise()
-            held.enter_context(cluster.running())
-            told = reach(cluster)
-        else:
-            held.callback(shutil.rmtree, run, ignore_errors=True)
-            told = {}
-        files = run / "data"
-        files.mkdir(mode=0o700)
-        broker.open_folders(files)
-        yield os.environ | {"OPSADMIN_DATA": str(files)} | told
-
-
-def _sweep(home: Path) -> None:
-    """Remove the runs whose process was killed before it could."""
-    for run in home.glob("run-*"):
-        if not holder_of(run / "lock"):
-            cluster = Cluster.at(run)
-            cluster.clear_remains()
-            cluster.remove()
 
 
 def has_command(name: str) -> bool:

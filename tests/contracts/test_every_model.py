@@ -175,7 +175,8 @@ def _some_column(model):
         if (
             isinstance(field, models.DecimalField | models.IntegerField)
             and not field.primary_key
-            and field.name != "version"
+            and field.editable
+            and not field.null
         ):
             return field
     return next(f for f in model._meta.concrete_fields if isinstance(f, models.ForeignKey))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from django.contrib import admin
@@ -25,15 +27,15 @@ def ids(model_admin: admin.ModelAdmin) -> str:
 
 def factory_of(model: type[models.Model]) -> type[Factory]:
     """The factory of a model, found by its Meta; every registered model needs one."""
-    import tests.factories  # noqa: F401
-
+    for path in sorted(Path(__file__).parents[1].glob("apps/*/factories.py")):
+        import_module(f"tests.apps.{path.parent.name}.factories")
     waiting = list(RecordFactory.__subclasses__())
     while waiting:
         each = waiting.pop()
         if each._meta.model is model:
             return each
         waiting += each.__subclasses__()
-    raise AssertionError(f"{model._meta.label} needs a factory: a subclass of tests.factories.RecordFactory.")
+    raise AssertionError(f"{model._meta.label} needs a factory: a RecordFactory in tests/apps/<app>/factories.py.")
 
 
 def make(model: type[models.Model], **kwargs: Any) -> Any:

@@ -86,13 +86,25 @@ def test_messages_come_in_the_order_they_were_sent(data: Path) -> None:
         queue.close()
 
 
-def test_a_file_without_a_message_in_it_is_no_message(data: Path) -> None:
-    (data / "broker" / ".draft_1.opsadmin.msg").touch()
+def test_a_message_half_written_is_not_there_yet(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen_half_written: list[object] = []
+    write_whole = Path.write_bytes
+
+    def write_in_halves(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        with connect(data) as connection:
+            try:
+                seen_half_written.append(connection.default_channel._get("opsadmin"))
+            except Empty:
+                seen_half_written.append(None)
+        return write_whole(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", write_in_halves)
     with connect(data) as connection:
-        queue = connection.SimpleQueue("opsadmin")
-        with pytest.raises(Empty):
-            queue.get(timeout=0.1)
-        queue.close()
+        connection.default_channel._put("opsadmin", {"number": 1})
+        assert seen_half_written == [None]
+        assert connection.default_channel._get("opsadmin") == {"number": 1}
 
 
 def test_queues_that_are_bound_at_once_are_all_bound(data: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from opsadmin.embedded.places import ROOT
+from opsadmin.embedded.postgres import Cluster
 from tests.embedded.processes import is_alive, wait_until
 
 pytestmark = pytest.mark.kill
@@ -99,8 +99,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     if demo.supervisor and demo.supervisor.poll() is None:
         processes = demo.kill()
         wait_until(lambda: not any(map(is_alive, processes)), 60)
-    home = (demo.data / "postgres").resolve()
-    shutil.rmtree(home, ignore_errors=True)
+    Cluster.at((demo.data / "postgres").resolve()).remove()
 
 
 def test_a_day_with_the_demo(demo: Demo) -> None:

@@ -49,6 +49,8 @@ def test_its_socket_fits_however_deep_the_data_lies(tmp_path: Path) -> None:
 def test_a_socket_directory_that_others_can_enter_is_refused(cluster: Cluster) -> None:
     cluster.socket.mkdir()
     cluster.socket.chmod(0o755)
+    if cluster.account:
+        os.chown(cluster.socket, cluster.account.uid, cluster.account.gid)
     with pytest.raises(Obstacle, match="would not be private"):
         cluster.initialise()
 

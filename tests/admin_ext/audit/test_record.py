@@ -160,6 +160,7 @@ class TestNoContextNoWrite:
 
     def test_a_statement_that_changes_no_recorded_column_passes(self, actor):
         type(actor).objects.filter(pk=actor.pk).update(last_login="2026-01-01T00:00Z")
+        assert type(actor).objects.get(pk=actor.pk).version == 1
 
     def test_nested_acts_are_one(self, actor, customers):
         with change_set(actor=actor, door="form", verb="outer") as outer:

@@ -77,6 +77,12 @@ class TestPlanning:
         assert plan.counts == {"invalid": 1}
         assert said in " ".join(error["message"] for error in plan.rows.get().errors)
 
+    def test_an_empty_cell_does_not_empty_what_a_row_cannot_do_without(self, analyst):
+        CustomerFactory(code="A1", name="Before", credit_limit=5)
+        plan = planned(analyst, "code,name,credit_limit\nA1,,\n")
+        assert plan.counts == {"invalid": 1}
+        assert "name is missing" in plan.rows.get().errors[0]["message"]
+
     def test_reports_all_errors_of_a_row_and_a_key_that_comes_twice(self, analyst):
         plan = planned(analyst, HEADER + "A1,N,NOWHERE,x\nA2,N,,1\nA2,N,,1\n")
         assert len(plan.rows.get(number=1).errors) == 2

@@ -31,7 +31,7 @@ class StockMovementFactory(RecordFactory):
 
 
 class StockLevelFactory(RecordFactory):
-    """A level with `on_hand` units (10), received."""
+    """A level, empty unless `on_hand` units are received."""
 
     class Meta:
         model = models.StockLevel
@@ -40,7 +40,7 @@ class StockLevelFactory(RecordFactory):
     product = factory.SubFactory(ProductFactory)
 
     @classmethod
-    def _create(cls, model_class: Any, *args: Any, on_hand: int = 10, **kwargs: Any) -> Any:
+    def _create(cls, model_class: Any, *args: Any, on_hand: int = 0, **kwargs: Any) -> Any:
         level = super()._create(model_class, *args, **kwargs)
         if on_hand:
             StockMovementFactory(warehouse=level.warehouse, product=level.product, quantity=on_hand)

@@ -60,7 +60,7 @@ PATHS = {
 class TestStockOnHand:
     @pytest.mark.parametrize("path", PATHS)
     def test_follows_the_movements_on_every_path(self, path, act):
-        level, other = StockLevelFactory(), StockLevelFactory(on_hand=4)
+        level, other = StockLevelFactory(on_hand=10), StockLevelFactory(on_hand=4)
         PATHS[path](level)
         level.refresh_from_db()
         assert (level.on_hand, level.available) == (12, 12)
@@ -73,13 +73,13 @@ class TestStockOnHand:
         assert (level.on_hand, level.reorder_level, level.reorder_quantity) == (7, 25, 100)
 
     def test_is_on_the_record_with_the_act_that_moved_it(self, act):
-        level = StockLevelFactory()
+        level = StockLevelFactory(on_hand=10)
         StockMovement.objects.bulk_create([movement(level, 5), movement(level, -3)])
         row = level.history.latest()
         assert (row.on_hand, row.changed, row.change_set_id) == (12, ["on_hand", "available"], act.id)
 
     def test_does_not_move_for_movements_that_cancel_out(self, act):
-        level = StockLevelFactory()
+        level = StockLevelFactory(on_hand=10)
         before = StockLevel.objects.get(pk=level.pk).version
         StockMovement.objects.bulk_create([movement(level, 5), movement(level, -5)])
         assert StockLevel.objects.get(pk=level.pk).version == before
@@ -96,17 +96,17 @@ class TestStockOnHand:
         ],
     )
     def test_is_not_written_by_hand(self, by_hand, act):
-        level = StockLevelFactory()
+        level = StockLevelFactory(on_hand=10)
         with pytest.raises(IntegrityError, match="follows from the movements"), transaction.atomic():
             by_hand(level)
 
     def test_stays_where_it_is(self, act):
-        level = StockLevelFactory()
+        level = StockLevelFactory(on_hand=10)
         with pytest.raises(IntegrityError, match="keeps its warehouse"), transaction.atomic():
             StockLevel.objects.update(warehouse=WarehouseFactory())
         with pytest.raises(IntegrityError, match="is not deleted"), transaction.atomic():
             level.delete()
-        StockLevelFactory(on_hand=0).delete()
+        StockLevelFactory().delete()
         assert levels() == sums()
 
     def test_is_never_negative_nor_less_than_what_is_promised(self, act):
@@ -139,7 +139,7 @@ class TestMovements:
 
     @pytest.mark.parametrize(("kind", "quantity"), [("receive", -1), ("issue", 1), ("adjust", 0), ("gift", 1)])
     def test_go_the_way_of_their_kind(self, kind, quantity):
-        level = StockLevelFactory()
+        level = StockLevelFactory(on_hand=10)
         with pytest.raises(IntegrityError), transaction.atomic(), change_set(actor=None, door="shell"):
             movement(level, quantity, kind).save()
 

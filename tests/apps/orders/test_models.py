@@ -319,6 +319,6 @@ class TestQueues:
     def test_open_into_lists_of_the_same_orders(self, today):
         orders = [self.make("draft", age) for age in (0, 6, 7, 29, 30)]
         week, month = (today - timedelta(days=days) for days in (7, 30))
-        assert set(Order.objects.open().ordered(after=week)) == set(orders[:2])
-        assert set(Order.objects.open().ordered(after=month, until=week)) == set(orders[2:4])
-        assert set(Order.objects.open().ordered(until=month)) == set(orders[4:])
+        assert set(Order.objects.open().placed(after=week)) == set(orders[:2])
+        assert set(Order.objects.open().placed(after=month, until=week)) == set(orders[2:4])
+        assert set(Order.objects.open().placed(until=month)) == set(orders[4:])

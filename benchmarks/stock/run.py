@@ -1,0 +1,82 @@
+"""`python -m benchmarks.stock.run FILE default|bulk`: import the file with the stock packages, print the seconds."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import time
+
+import environ
+
+
+def main() -> None:
+    path, mode = sys.argv[1:3]
+    _configure()
+    from django.core.management import call_command
+    from django.db import connection
+    from import_export import fields, resources, widgets
+    from simple_history.utils import bulk_create_with_history
+    from tablib import Dataset
+
+    from benchmarks.stock.models import Customer, Order, Warehouse
+
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    Customer.objects.bulk_create(Customer(code=c, name=c) for c in sorted({row["customer"] for row in rows}))
+    Warehouse.objects.bulk_create(Warehouse(code=c) for c in sorted({row["warehouse"] for row in rows}))
+
+    class OrderResource(resources.ModelResource):
+        customer = fields.Field("customer", "customer", widgets.ForeignKeyWidget(Customer, "code"))
+        warehouse = fields.Field("warehouse", "warehouse", widgets.ForeignKeyWidget(Warehouse, "code"))
+
+        class Meta:
+            model = Order
+            import_id_fields = ("number",)
+            exclude = ("id",)
+            clean_model_instances = True
+            use_bulk = mode == "bulk"
+            batch_size = 1000
+            skip_diff = mode == "bulk"
+
+        def bulk_create(self, using_transactions, dry_run, raise_errors, batch_size=None, result=None):  # type: ignore[no-untyped-def]
+            bulk_create_with_history(self.create_instances, Order, batch_size=batch_size)
+            self.create_instances.clear()
+
+    began = time.perf_counter()
+    with open(path, encoding="utf-8", newline="") as file:
+        dataset = Dataset().load(file.read(), format="csv")
+    result = OrderResource().import_data(dataset, raise_errors=True, use_transactions=True)
+    seconds = time.perf_counter() - began
+    assert not result.has_errors()
+    assert not result.has_validation_errors()
+    assert Order.objects.count() == Order.history.count() == len(rows), "a row or its history is missing"
+    connection.close()
+    print(seconds)
+
+
+def _configure() -> None:
+    import django
+    from django.conf import settings
+
+    settings.configure(
+        DATABASES={"default": environ.Env.db_url_config(os.environ["DATABASE_URL"])},
+        INSTALLED_APPS=[
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.admin",
+            "django.contrib.messages",
+            "simple_history",
+            "import_export",
+            "benchmarks.stock",
+        ],
+        USE_TZ=True,
+        MIGRATION_MODULES=dict.fromkeys(("auth", "contenttypes", "admin")),
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    )
+    django.setup()
+
+
+if __name__ == "__main__":
+    main()

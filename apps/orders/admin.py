@@ -222,6 +222,10 @@ class OrderAdmin(ModelAdmin):
         ),
     ]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        orders: Any = super().get_queryset(request)
+        return orders.with_lateness(timezone.localdate())
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         own = {"ordered_on": timezone.localdate(), "placed_by": request.user.pk}
         return {**own, **super().get_changeform_initial_data(request)}
@@ -235,9 +239,8 @@ class OrderAdmin(ModelAdmin):
         return order.state, order.get_state_display()
 
     @display(description="late", ordering="required_on", label={"late": "danger"})
-    def shown_late(self, order: Order) -> tuple[str, str] | None:
-        days = order.days_late(timezone.localdate())
-        return ("late", f"{days} day{pluralize(days)}") if days else None
+    def shown_late(self, order: Any) -> tuple[str, str] | None:
+        return ("late", f"{order.late_by.days} day{pluralize(order.late_by.days)}") if order.late_by else None
 
     @display(description="warehouse", ordering="warehouse__name")
     def shown_warehouse(self, order: Order) -> Any:

@@ -39,6 +39,9 @@ class Record(models.Model):
     controlled_fields: ClassVar[tuple[str, ...]] = ()
     """Columns that only services write: states, totals. An import may bring them in with a new row."""
 
+    search_references: ClassVar[tuple[str, ...]] = ()
+    """Columns by whose beginning a search finds a row, beside the first of its natural key."""
+
     version = models.PositiveIntegerField(db_default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -65,6 +68,10 @@ class Record(models.Model):
                 value = getattr(value, step)
             values.append(value)
         return tuple(values)
+
+    def settled_fields(self) -> tuple[str, ...]:
+        """Columns, and relations to parts, that stay as they are in the state the row is in: pages show them only."""
+        return ()
 
     def _forget_what_the_database_decides(self) -> None:
         """Version, instants and generated columns moved in the database: load them again when next asked for."""

@@ -55,7 +55,7 @@ def service(
                 return result
 
         call.service_name, call.right, call.subject = name, right, subject  # type: ignore[attr-defined]
-        call.possible = possible  # type: ignore[attr-defined]
+        call.possible, call.model = possible, model  # type: ignore[attr-defined]
         call.takes = frozenset(p.name for p in parameters)  # type: ignore[attr-defined]
         registry[name] = call
         return call  # type: ignore[return-value]

@@ -3,19 +3,32 @@
 from django.contrib.admin import action, register
 from unfold.decorators import display
 
-from admin_ext.admin.inlines import StackedInline, TabularInline
+from admin_ext.admin.amounts import money
+from admin_ext.admin.documents import Document
+from admin_ext.admin.forms import RecordForm
+from admin_ext.admin.inlines import ReadOnlyInline, StackedInline, TabularInline
 from admin_ext.admin.options import ModelAdmin, ReadOnlyModelAdmin
-from admin_ext.admin.verbs import OptionalReasonForm, ReasonForm, Verb
+from admin_ext.admin.related import RelatedList, link
+from admin_ext.admin.verbs import DayField, OptionalReasonForm, ReasonForm, RecordField, RowForm, Verb
 
 __all__ = [
+    "DayField",
+    "Document",
     "ModelAdmin",
     "OptionalReasonForm",
+    "ReadOnlyInline",
     "ReadOnlyModelAdmin",
     "ReasonForm",
+    "RecordField",
+    "RecordForm",
+    "RelatedList",
+    "RowForm",
     "StackedInline",
     "TabularInline",
     "Verb",
     "action",
     "display",
+    "link",
+    "money",
     "register",
 ]

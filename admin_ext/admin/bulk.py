@@ -97,7 +97,7 @@ class BulkViewsMixin:
             form: Any = EditForm(model, self._editable(request), *([request.POST] if "_go" in request.POST else []))
             label = "Change values"
         elif chosen and can(request.user, chosen.right, model):
-            form = chosen.form(request.POST if "_go" in request.POST else None)
+            form = chosen.make_form(request.POST if "_go" in request.POST else None, user=request.user)
             label = chosen.label
         else:
             raise PermissionDenied

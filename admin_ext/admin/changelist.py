@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelectMultiple
 from django.db import models
 from django.http import HttpRequest
@@ -13,6 +14,7 @@ from django.utils.http import urlencode
 from unfold import widgets
 from unfold.views import ChangeList
 
+from admin_ext.admin.related import hide_related
 from admin_ext.filtering.filterset import FilterSet
 
 
@@ -42,7 +44,7 @@ class FilterSetSpec:
     def _complete(self, changelist: ChangeList, name: str, field: forms.ModelMultipleChoiceField) -> None:
         """Offer related rows as the person types, never all of them in a page."""
         site = changelist.model_admin.admin_site
-        column = changelist.model._meta.get_field(name) if hasattr(changelist.model, name) else None
+        column = get_fields_from_path(changelist.model, self.filterset.filters[name].field_name)[-1]
         related = getattr(column, "remote_field", None)
         if related and site._registry.get(related.model):
             field.widget = AutocompleteSelectMultiple(
@@ -81,7 +83,17 @@ class FilterSetChangeList(ChangeList):
             messages.error(request, f"There is no filter {', '.join(sorted(lookups))}, so no rows are shown.")
             self.root_queryset = self.root_queryset.none()
             lookups = {}
-        return [FilterSetSpec(self.filterset, request), *specs], True, lookups, True, bool(self.filterset.described())
+        return (
+            [FilterSetSpec(self.filterset, request), *specs],
+            True,
+            lookups,
+            may_duplicate,
+            bool(self.filterset.described()),
+        )
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        hide_related(self.result_list, request.user)
 
     @property
     def chips(self) -> list[dict[str, str]]:
@@ -122,7 +134,7 @@ def styled(form: forms.Form) -> forms.Form:
                 widget.attrs.setdefault("class", " ".join(classes))
             elif isinstance(widget, forms.Textarea):
                 widget.attrs.setdefault("class", " ".join(widgets.TEXTAREA_CLASSES))
-                widget.attrs.setdefault("rows", 3)
+                widget.attrs["rows"] = 3
             elif isinstance(widget, forms.ClearableFileInput | forms.FileInput):
                 widget.attrs.setdefault("class", "block w-full text-sm")
             else:

@@ -11,7 +11,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models import Value
+from django.db.models.expressions import DatabaseDefault
+from django.db.models.functions import Now
 from django.forms.models import ModelChoiceField
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from admin_ext.models import Record
@@ -32,6 +36,8 @@ class RecordForm(forms.ModelForm):
             self.initial["record_version"] = self.instance.version
         if self.instance.pk:
             self._close_invisible_choices()
+        else:
+            self._show_database_defaults()
 
     def has_changed(self) -> bool:
         """Did the person change anything? Compared with what they saw, not with what others made of it since."""
@@ -46,6 +52,21 @@ class RecordForm(forms.ModelForm):
         if self._keeps_versions() and self.changed_data:
             self._refuse_stale_save()
         return cleaned
+
+    def _show_database_defaults(self) -> None:
+        """A new row shows what the database would put in, as far as that is a value or today."""
+        for field in self._meta.model._meta.concrete_fields:
+            default = self.instance.__dict__.get(field.attname)
+            if not isinstance(default, DatabaseDefault):
+                continue
+            shown = None
+            if isinstance(default.expression, Value):
+                shown = default.expression.value
+                setattr(self.instance, field.attname, shown)
+            elif isinstance(default.expression, Now):
+                shown = timezone.now() if isinstance(field, models.DateTimeField) else timezone.localdate()
+            if isinstance(self.initial.get(field.name), DatabaseDefault):
+                self.initial[field.name] = shown
 
     def _keeps_versions(self) -> bool:
         return bool(self.instance.pk) and isinstance(self.instance, Record)

@@ -11,6 +11,7 @@ from unfold.admin import TabularInline as UnfoldTabularInline
 from admin_ext.access.rights import can
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.rights import RightsMixin
+from admin_ext.models import Record
 
 
 class PartInlineMixin(RightsMixin):
@@ -38,14 +39,14 @@ class PartInlineMixin(RightsMixin):
         return can(request.user, "view", self.model) if obj is None else True
 
     def _may_change_whole(self, request: HttpRequest, whole: Any) -> bool:
-        return RightsMixin._may(_AskingAbout(type(whole)), request, "change", whole)  # type: ignore[arg-type]
+        """The page of the whole decides, and the whole itself: an order that was confirmed keeps its lines."""
+        page = self.admin_site._registry[self.parent_model]  # type: ignore[attr-defined]
+        settled = whole.settled_fields() if isinstance(whole, Record) else ()
+        return self._relation() not in settled and page.has_change_permission(request, whole)
 
-
-class _AskingAbout:
-    """Lets a question about a whole share the answers kept on the request."""
-
-    def __init__(self, model: type) -> None:
-        self.model = model
+    def _relation(self) -> str:
+        part_of = getattr(self.model, "part_of", "")
+        return self.model._meta.get_field(part_of).remote_field.get_accessor_name() if part_of else ""
 
 
 class TabularInline(PartInlineMixin, UnfoldTabularInline):
@@ -54,3 +55,23 @@ class TabularInline(PartInlineMixin, UnfoldTabularInline):
 
 class StackedInline(PartInlineMixin, UnfoldStackedInline):
     """Parts as blocks."""
+
+
+class ReadOnlyInline(RightsMixin, UnfoldTabularInline):
+    """Records that hang from this one, shown under their own rights, never changed here."""
+
+    extra = 0
+    tab = True
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return can(request.user, "view", self.model)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
 from django.db.models import ProtectedError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,10 +20,12 @@ from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
 from admin_ext.access.rights import NotPermitted, check_inside, restrict
 from admin_ext.admin.bulk import BulkViewsMixin
-from admin_ext.admin.changelist import FilterSetChangeList, styled
+from admin_ext.admin.changelist import FilterSetChangeList
+from admin_ext.admin.documents import DocumentsMixin
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.history import history_of
 from admin_ext.admin.notes import NotesMixin
+from admin_ext.admin.related import RelatedList, hide_related
 from admin_ext.admin.rights import RightsMixin
 from admin_ext.admin.transfers import TransferViewsMixin
 from admin_ext.admin.verbs import Verb
@@ -35,11 +37,13 @@ from admin_ext.models import Record
 from admin_ext.services import Refused
 
 
-class ModelAdmin(BulkViewsMixin, TransferViewsMixin, NotesMixin, RightsMixin, UnfoldModelAdmin):
+class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin, RightsMixin, UnfoldModelAdmin):
     """The admin of a record."""
 
     form = RecordForm
     verbs: ClassVar[tuple[Verb, ...]] = ()
+    related_lists: ClassVar[tuple[RelatedList, ...]] = ()
+    add_fieldsets: ClassVar[list[Any]] = []
     filterset_class: type[FilterSet] | None = None
 
     list_per_page = 50
@@ -89,9 +93,13 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, NotesMixin, RightsMixin, Un
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [name for name in super().get_fields(request, obj) if name != "record_version"]
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return self.add_fieldsets if obj is None and self.add_fieldsets else super().get_fieldsets(request, obj)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         controlled = tuple(getattr(self.model, "controlled_fields", ()))
-        return (*super().get_readonly_fields(request, obj), *controlled)
+        settled = tuple(obj.settled_fields()) if isinstance(obj, Record) else ()
+        return (*super().get_readonly_fields(request, obj), *controlled, *settled)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[RecordForm]:
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -105,6 +113,7 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, NotesMixin, RightsMixin, Un
         extra = {
             **(extra_context or {}),
             "verb_buttons": self._verb_buttons(request, row),
+            "way_buttons": self._way_buttons(request, row),
             **self.notes_context(request, row),
         }
         if request.method != "POST":
@@ -118,6 +127,14 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, NotesMixin, RightsMixin, Un
             # Everything is rolled back. Show the form again, with what was typed and why it was refused.
             request._opsadmin_late_error = explain(error)  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        # Everything is saved by now; what is left is to show it, without a name that the person may not know.
+        if row := context.get("original"):
+            hide_related([row], request.user, loaded=False)
+        for formset in context["inline_admin_formsets"]:
+            hide_related([f.instance for f in formset.formset.initial_forms], request.user, loaded=False)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -150,13 +167,13 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, NotesMixin, RightsMixin, Un
             raise Http404
         if not chosen.is_offered(request.user, row):
             raise PermissionDenied
-        form = styled(chosen.form(request.POST or None))
+        form = chosen.make_form(request.POST or None, user=request.user, row=row)
         if request.method == "POST" and form.is_valid():
             try:
                 reason = form.cleaned_data.get("reason", "")
                 with change_set(actor=request.user, door=Door.FORM, reason=reason):
                     chosen.call(actor=request.user, row=row, **form.cleaned_data)
-            except (Refused, NotPermitted, IntegrityError) as error:
+            except (Refused, NotPermitted, IntegrityError, ValidationError) as error:
                 form.add_error(None, explain(error))
             else:
                 messages.success(request, format_html("{}: {}.", chosen.label, row))
@@ -186,6 +203,12 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, NotesMixin, RightsMixin, Un
             for verb in self.verbs
             if verb.is_offered(request.user, row)
         ]
+
+    def _way_buttons(self, request: HttpRequest, row: models.Model | None) -> list[dict[str, Any]]:
+        if row is None:
+            return []
+        lists = [each.button(request, row, self.admin_site) for each in self.related_lists]
+        return [*self.document_buttons(row), *(each for each in lists if each)]
 
     def _change_url(self, row: models.Model) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
@@ -269,6 +292,8 @@ def explain(error: Exception) -> str:
     """What a person is told when a save was refused."""
     if isinstance(error, NotPermitted | Refused):
         return str(error)
+    if isinstance(error, ValidationError):
+        return " ".join(error.messages)
     if isinstance(error, ProtectedError):
         return "Other records still refer to it, so it cannot be deleted."
     constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""

@@ -10,9 +10,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.db import models
 
-from admin_ext.access.rights import can
+from admin_ext.access.rights import can, restrict
+from admin_ext.admin.changelist import styled
+from admin_ext.admin.related import has_rights
 from admin_ext.services import call_service
 
 
@@ -32,11 +37,43 @@ class OptionalReasonForm(forms.Form):
     )
 
 
+class RowForm(forms.Form):
+    """A form that knows the row on whose page it is; None in a list."""
+
+    def __init__(self, *args: Any, row: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.row = row
+
+
+class DayField(forms.DateField):
+    """A day, picked in the browser's own calendar."""
+
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+
+
+class RecordField(forms.ModelChoiceField):
+    """Chooses a row as the foreign key `name` of `model` ("app.Model") does: offered as the person types."""
+
+    def __init__(self, model: str, name: str, **kwargs: Any) -> None:
+        self.model, self.name = model, name
+        # Which rows there are is asked when a form is made: no model is loaded yet when forms are declared.
+        super().__init__(queryset=None, **kwargs)
+
+    def offer(self, user: Any) -> None:
+        """Offer the rows that `user` may see."""
+        column = apps.get_model(self.model)._meta.get_field(self.name)
+        self.widget = AutocompleteSelect(column, admin.site, attrs={"data-theme": "admin-autocomplete"})
+        self.widget.is_required = self.required
+        self.queryset = restrict(column.related_model._default_manager.all(), user, "view")
+
+
 @dataclasses.dataclass(frozen=True)
 class Verb:
     """A service as a button.
 
-    `service` is a function made with `@service`; its second parameter takes the row, the rest come from `form`.
+    `service` is a function made with `@service`; its second parameter takes the row, the rest come from `form`, in a
+    list from `bulk_form` if that asks for less. A service that makes rows is offered on the page of a row from which
+    `given` takes some of its arguments.
     """
 
     service: Callable[..., Any]
@@ -45,6 +82,8 @@ class Verb:
     form: type[forms.Form] = OptionalReasonForm
     bulk: bool = True
     danger: bool = False
+    bulk_form: type[forms.Form] | None = None
+    given: Callable[[Any], dict[str, Any]] | None = None
 
     @property
     def name(self) -> str:
@@ -56,7 +95,22 @@ class Verb:
 
     def is_offered(self, user: Any, row: models.Model) -> bool:
         possible = self.service.possible  # type: ignore[attr-defined]
-        return (possible is None or possible(row)) and can(user, self.right, row)
+        asked_on = apps.get_model(self.service.model) if self.given else row  # type: ignore[attr-defined]
+        return (possible is None or possible(row)) and can(user, self.right, asked_on)
+
+    def make_form(self, data: Any, *, user: Any, row: models.Model | None = None) -> forms.Form:
+        """The form to ask with, for a row or for a selection; it offers only rows that `user` may see."""
+        form_class = self.form if row is not None else self.bulk_form or self.form
+        form = form_class(data, row=row) if issubclass(form_class, RowForm) else form_class(data)
+        for field in form.fields.values():
+            if isinstance(field, RecordField):
+                field.offer(user)
+            elif isinstance(field, forms.ModelChoiceField) and has_rights(field.queryset.model):
+                field.queryset = restrict(field.queryset, user, "view")
+        return styled(form)
 
     def call(self, *, actor: Any, row: models.Model, **arguments: Any) -> Any:
+        if self.given:
+            taken = {name: value for name, value in arguments.items() if name in self.service.takes}  # type: ignore[attr-defined]
+            return self.service(actor=actor, **self.given(row), **taken)
         return call_service(self.service, actor=actor, row=row, **arguments)

@@ -8,8 +8,7 @@ import django_filters
 from django.db import models
 from django.http import QueryDict
 
-from admin_ext.access.rights import restrict
-from admin_ext.filtering.filters import AmountRangeFilter, DayRangeFilter
+from admin_ext.filtering.filters import AmountRangeFilter, DayRangeFilter, RelatedFilter
 
 
 class FilterSet(django_filters.FilterSet):
@@ -31,13 +30,13 @@ class FilterSet(django_filters.FilterSet):
 
     @classmethod
     def filter_for_lookup(cls, field: models.Field, lookup_type: str) -> tuple[type, dict[str, Any]]:
+        if isinstance(field, models.GeneratedField):
+            field = field.output_field
+        # No filter multiplies rows, so none sorts the whole table for DISTINCT.
         if field.choices and lookup_type == "exact":
-            return django_filters.MultipleChoiceFilter, {"choices": field.choices}
+            return django_filters.MultipleChoiceFilter, {"choices": field.choices, "distinct": False}
         if isinstance(field, models.ForeignKey) and lookup_type == "exact":
-            related = field.related_model
-            return django_filters.ModelMultipleChoiceFilter, {
-                "queryset": lambda request: restrict(related._default_manager.all(), request.user)
-            }
+            return RelatedFilter, {"model": field.related_model, "distinct": False}
         if isinstance(field, models.CharField | models.TextField) and lookup_type == "exact":
             return django_filters.CharFilter, {"lookup_expr": "icontains"}
         return super().filter_for_lookup(field, lookup_type)

@@ -19,8 +19,10 @@ def search(queryset: models.QuerySet[M], term: str) -> models.QuerySet[M]:
         return queryset
     model = queryset.model
     found = Q()
-    for reference in getattr(model, "natural_key_fields", ())[:1]:
-        found |= Q(**{f"{reference}__startswith": term}) | Q(**{f"{reference}__startswith": term.upper()})
+    for reference in (*getattr(model, "natural_key_fields", ())[:1], *getattr(model, "search_references", ())):
+        begins = Q(**{f"{reference}__startswith": term}) | Q(**{f"{reference}__startswith": term.upper()})
+        # An index on references leaves out the empty ones.
+        found |= begins & ~Q(**{reference: ""})
     words = re.findall(r"\w+", term)
     columns = getattr(model, "search_words", ())
     if columns and words:

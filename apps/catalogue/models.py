@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
+
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, DateRangeField, RangeOperators
 from django.contrib.postgres.indexes import GinIndex
@@ -24,6 +27,8 @@ validate_barcode = RegexValidator(r"^\d{8,14}$", "Use the 8 to 14 digits of the 
 
 class Category(Record):
     """A shelf of the catalogue; a tree, Food above Tea."""
+
+    search_words = ("name",)
 
     code = models.CharField(max_length=20, unique=True, validators=[validate_code])
     name = models.CharField(max_length=100)
@@ -50,6 +55,8 @@ class Category(Record):
 
 class Supplier(Record):
     """A company we buy from."""
+
+    search_words = ("name",)
 
     code = models.CharField(max_length=20, unique=True, validators=[validate_code])
     name = models.CharField(max_length=200)
@@ -108,6 +115,7 @@ class Product(Record):
         EXEMPT = "exempt", "Exempt"
 
     natural_key_fields = ("sku",)
+    search_words = ("name",)
     controlled_fields = ("status", "brought_in")
 
     sku = models.CharField(
@@ -175,6 +183,13 @@ class Product(Record):
 
     def __str__(self) -> str:
         return f"{self.sku} {self.name}"
+
+    def price_on(self, day: date, currency: str) -> Decimal | None:
+        """What one unit costs on a day in a currency; None where nobody said."""
+        dated = self.prices.on(day).filter(currency=currency).first()
+        if dated:
+            return dated.amount
+        return self.list_price if currency == self.currency else None
 
 
 def _only(number: models.Expression | F) -> Func:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Self
+from typing import Any, Self
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from admin_ext.querysets import RecordQuerySet
@@ -21,6 +21,12 @@ class ProductQuerySet(RecordQuerySet):
         prices = self.model._meta.get_field("prices").related_model.objects
         dated = prices.on(day).filter(product=OuterRef("pk"), currency=OuterRef("currency"))
         return self.annotate(price=Coalesce(Subquery(dated.values("amount")[:1]), "list_price"))
+
+    def with_available(self, user: Any) -> Self:
+        """Adds `available`: the units that can be promised from the warehouses whose stock `user` may see."""
+        levels = self.model._meta.get_field("stock_levels").related_model.objects.restrict(user)
+        total = levels.filter(product=OuterRef("pk")).order_by().values("product").annotate(units=Sum("available"))
+        return self.annotate(available=Coalesce(Subquery(total.values("units")), 0))
 
 
 class PriceQuerySet(RecordQuerySet):

@@ -24,7 +24,7 @@ class ProductHasNoPrice(Refused):
     """Nobody said what the product costs."""
 
 
-@service("catalogue.activate", right="activate")
+@service("catalogue.activate", right="activate", possible=lambda product: product.status != "active")
 def activate_product(*, actor: User, product: Product, reason: str = "") -> Product:
     """Sell a product: a new one, or a discontinued one again. Raises ProductAlreadyActive, ProductHasNoPrice."""
     if product.status == Product.Status.ACTIVE:
@@ -36,7 +36,7 @@ def activate_product(*, actor: User, product: Product, reason: str = "") -> Prod
     return product
 
 
-@service("catalogue.discontinue", right="discontinue")
+@service("catalogue.discontinue", right="discontinue", possible=lambda product: product.status != "discontinued")
 def discontinue_product(*, actor: User, product: Product, reason: str) -> Product:
     """Take no new orders for a product; confirmed ones are still served. Raises ProductAlreadyDiscontinued."""
     if product.status == Product.Status.DISCONTINUED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 import pgtrigger
 from django.core.validators import MinValueValidator
@@ -10,12 +10,12 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Cast, Concat, Now
 
-from admin_ext.audit.triggers import GuardedTrigger, RefuseTrigger
+from admin_ext.audit.triggers import GuardedTrigger, RefuseTrigger, read_sql
 from admin_ext.models import Record, Scope, scope_permissions
 from apps.customers.models import country_choices, validate_code
 from apps.inventory.querysets import StockCountQuerySet, StockLevelQuerySet
 
-SQL = Path(__file__).parent / "sql"
+sql = partial(read_sql, __file__)
 
 
 def next_number(prefix: str, series: str) -> Concat:
@@ -29,6 +29,7 @@ class Warehouse(Scope):
 
     dimension = "warehouse"
     scopes = {"warehouse": "pk"}
+    search_words = ("name",)
 
     code = models.CharField(max_length=20, unique=True, validators=[validate_code])
     name = models.CharField(max_length=100)
@@ -56,6 +57,7 @@ class StockLevel(Record):
 
     scopes = {"warehouse": "warehouse"}
     natural_key_fields = ("warehouse__code", "product__sku")
+    search_references = ("product__sku",)
 
     # Its index is the unique one of warehouse and product.
     warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, db_index=False, related_name="stock_levels")
@@ -96,12 +98,20 @@ class StockLevel(Record):
                 name="guard_level",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
-                func=(SQL / "levels_follow_movements_alone.sql").read_text(encoding="utf-8"),
+                func=sql("levels_follow_movements_alone"),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.product} in {self.warehouse}"
+
+    @property
+    def is_below_reorder_point(self) -> bool:
+        """As `StockLevelQuerySet.below_reorder_point`."""
+        return self.available < self.reorder_level
+
+    def settled_fields(self) -> tuple[str, ...]:
+        return ("warehouse", "product")
 
 
 class StockMovement(Record):
@@ -120,6 +130,8 @@ class StockMovement(Record):
     append_only = True
     scopes = {"warehouse": "warehouse"}
     natural_key_fields = ("number",)
+    search_references = ("reference",)
+    append_only = True
 
     number = models.CharField(
         max_length=30, unique=True, db_default=next_number("SM", "inventory_stockmovement_number")
@@ -168,7 +180,7 @@ class StockMovement(Record):
                 operation=pgtrigger.Insert,
                 referencing=pgtrigger.Referencing(new="new_rows"),
                 declare=[("warehouses", "bigint[]"), ("products", "bigint[]")],
-                func=(SQL / "stock_follows_movements.sql").read_text(encoding="utf-8"),
+                func=sql("stock_follows_movements"),
             ),
             RefuseTrigger(
                 name="movements_stay",
@@ -228,6 +240,13 @@ class StockCount(Record):
     def __str__(self) -> str:
         return self.number
 
+    def settled_fields(self) -> tuple[str, ...]:
+        return {
+            self.State.DRAFT: ("number", "warehouse"),
+            self.State.COUNTED: ("number", "warehouse", "lines"),
+            self.State.POSTED: ("number", "warehouse", "lines", "counted_on", "remark"),
+        }[self.State(self.state)]
+
 
 class StockCountLine(Record):
     """One product on a count sheet: what the ledger said when the sheet was made, and what was found."""
@@ -259,3 +278,9 @@ class StockCountLine(Record):
 
     def __str__(self) -> str:
         return f"{self.product} on {self.count}"
+
+    def clean(self) -> None:
+        """A product that is added to a sheet is expected as the ledger says at that moment."""
+        if self._state.adding and self.product_id and self.count.warehouse_id:
+            levels = StockLevel.objects.filter(warehouse=self.count.warehouse_id, product=self.product_id)
+            self.expected_quantity = levels.values_list("on_hand", flat=True).first() or 0

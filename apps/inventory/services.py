@@ -125,7 +125,7 @@ def open_count(
     return count
 
 
-@service("inventory.finish_count", right="finish")
+@service("inventory.finish_count", right="finish", possible=lambda count: count.state == "draft")
 def finish_count(*, actor: User, count: StockCount) -> StockCount:
     """Say that a sheet is counted to the end. Raises CountNotOpen, CountNotFinished."""
     if count.state != StockCount.State.DRAFT:
@@ -138,7 +138,7 @@ def finish_count(*, actor: User, count: StockCount) -> StockCount:
     return count
 
 
-@service("inventory.post_count", right="post")
+@service("inventory.post_count", right="post", possible=lambda count: count.state == "counted")
 def post_count(*, actor: User, count: StockCount, reason: str = "") -> StockCount:
     """Correct the stock by what the sheet found more or less. Raises CountNotFinished, StockNotAvailable."""
     if count.state != StockCount.State.COUNTED:

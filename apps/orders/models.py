@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
+from functools import partial
 from typing import ClassVar
 
 import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
-from admin_ext.audit.triggers import GuardedTrigger
+from admin_ext.audit.triggers import GuardedTrigger, read_sql
 from admin_ext.models import Record
 from apps.customers.models import country_choices, currency_choices
 from apps.inventory.models import next_number
-from apps.orders.querysets import OrderQuerySet
+from apps.orders.querysets import OrderLineQuerySet, OrderQuerySet, ShipmentLineQuerySet
 
-
-def sql(name: str, **words: str) -> str:
-    """The text of a trigger's function, with its `:words` filled in."""
-    text = (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
-    for word, meaning in words.items():
-        text = text.replace(f":{word}", meaning)
-    return text
+sql = partial(read_sql, __file__)
 
 
 class State(models.TextChoices):
@@ -58,6 +53,8 @@ class Order(Record):
 
     scopes = {"region": "customer__region", "warehouse": "warehouse"}
     natural_key_fields = ("number",)
+    search_references = ("customer_reference",)
+    search_words = ("ship_to_name",)
     controlled_fields = ("state", "shipped_on", "brought_in")
 
     number = models.CharField(
@@ -201,6 +198,11 @@ class Order(Record):
     def __str__(self) -> str:
         return self.number
 
+    def settled_fields(self) -> tuple[str, ...]:
+        if self.state == State.DRAFT or (self.brought_in and self.state != State.ALLOCATED):
+            return ("number",)
+        return ("number", "customer", "currency", "lines", *(["warehouse"] if self.state == State.ALLOCATED else []))
+
 
 class LinesTrigger(GuardedTrigger):
     """Keeps an order's totals equal to its lines after one kind of statement, and refuses lines that come too late."""
@@ -266,6 +268,8 @@ class OrderLine(Record):
     shipped_quantity = models.IntegerField(default=0, db_default=0, help_text="Units that left the house.")
     returned_quantity = models.IntegerField(default=0, db_default=0, help_text="Units that came back.")
 
+    objects = OrderLineQuerySet.as_manager()
+
     class Meta:
         default_permissions = ()
         ordering = ["order_id", "number"]
@@ -295,12 +299,20 @@ class OrderLine(Record):
     def __str__(self) -> str:
         return f"{self.order} line {self.number}"
 
+    def clean(self) -> None:
+        """A line for which nobody wrote a price costs what the product costs on the day of the order."""
+        if self.unit_price is None and self.product_id:
+            self.unit_price = self.product.price_on(self.order.ordered_on, self.order.currency)
+        if self.unit_price is None and self.product_id:
+            raise ValidationError({"unit_price": f"{self.product} has no price in {self.order.currency} then."})
+
 
 class Shipment(Record):
     """What left a warehouse for an order, in one go."""
 
     scopes = {"region": "order__customer__region", "warehouse": "warehouse"}
     natural_key_fields = ("number",)
+    search_references = ("tracking_number",)
 
     number = models.CharField(max_length=30, unique=True, db_default=next_number("SH", "orders_shipment_number"))
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="shipments")
@@ -330,6 +342,8 @@ class ShipmentLine(Record):
     shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, db_index=False, related_name="lines")
     order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="shipment_lines")
     quantity = models.IntegerField(validators=[MinValueValidator(1)], help_text="Units.")
+
+    objects = ShipmentLineQuerySet.as_manager()
 
     class Meta:
         default_permissions = ()
@@ -365,12 +379,11 @@ class Return(Record):
 
 
 class ReturnLine(Record):
-    """So many units of an order line that came back."""
+    """So many units of an order line that came back of a `goods_return`; "return" is a word of the language."""
 
     part_of = "goods_return"
     natural_key_fields = ("goods_return__number", "order_line__number")
 
-    # "return" is a word of the language.
     goods_return = models.ForeignKey(Return, on_delete=models.CASCADE, db_index=False, related_name="lines")
     order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="return_lines")
     quantity = models.IntegerField(validators=[MinValueValidator(1)], help_text="Units.")

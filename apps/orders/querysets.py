@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Self
 
-from django.db.models import Count, Q
+from django.db.models import Case, Count, F, Q, Sum, Value, When
 
 from admin_ext.querysets import RecordQuerySet
 
@@ -20,8 +21,15 @@ class OrderQuerySet(RecordQuerySet):
 
     def late(self, today: date) -> Self:
         """Orders that the customer was promised before `today` and that have not left the house."""
+        return self.filter(self._is_late(today))
+
+    def with_lateness(self, today: date) -> Self:
+        """Adds `late_by`: how long ago a late order should have left the house; None for the others."""
+        return self.annotate(late_by=Case(When(self._is_late(today), then=Value(today) - F("required_on"))))
+
+    def _is_late(self, today: date) -> Q:
         state = self.model.State
-        return self.filter(state__in=[state.CONFIRMED, state.ALLOCATED], required_on__lt=today)
+        return Q(state__in=[state.CONFIRMED, state.ALLOCATED], required_on__lt=today)
 
     def placed(self, *, after: date | None = None, until: date | None = None) -> Self:
         """Orders that came in after one day and not after another."""
@@ -45,3 +53,29 @@ class OrderQuerySet(RecordQuerySet):
                 older=Count("pk", filter=~aging),
             )
         )
+
+
+class OrderLineQuerySet(RecordQuerySet):
+    def returnable(self) -> Self:
+        """Lines of which units were shipped that did not come back; of what was brought in, all was shipped."""
+        gone = Q(shipped_quantity__gt=F("returned_quantity"))
+        return self.filter(gone | Q(order__brought_in=True, quantity__gt=F("returned_quantity")))
+
+    def to_pick(self) -> Self:
+        """The lines with their products, in the order of the shelves: by SKU."""
+        return self.select_related("product").order_by("product__sku", "number")
+
+
+class ShipmentLineQuerySet(RecordQuerySet):
+    def to_pack(self) -> Self:
+        """The lines with what was ordered, in the order of the order; `weight` is that of all units, in kilograms."""
+        lines = self.select_related("order_line__product").order_by("order_line__number")
+        return lines.annotate(weight=F("quantity") * F("order_line__product__weight"))
+
+    def weight(self) -> Decimal | None:
+        """What all lines weigh together, in kilograms; None when nobody said for one of the products."""
+        found = self.aggregate(
+            total=Sum(F("quantity") * F("order_line__product__weight")),
+            unknown=Count("pk", filter=Q(order_line__product__weight=None)),
+        )
+        return None if found["unknown"] else found["total"]

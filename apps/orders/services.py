@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 from django.db.models import F
@@ -19,6 +19,10 @@ from apps.inventory.services import allocate_stock, release_stock, ship_stock, t
 from apps.orders.models import MOVES, Order, OrderLine, Return, ReturnLine, Shipment, ShipmentLine, State
 
 ADDRESS = ("name", "street", "city", "state", "postal_code", "country")
+
+
+def _can_become(state: State) -> Callable[[Order], bool]:
+    return lambda order: state in MOVES[State(order.state)]
 
 
 class OrderCannotMove(Refused):
@@ -49,13 +53,15 @@ class MoreThanShipped(Refused):
     """No more comes back than was shipped."""
 
 
-@service("orders.confirm", right="confirm")
+@service("orders.confirm", right="confirm", possible=lambda order: order.state == State.DRAFT)
 def confirm_order(*, actor: User, order: Order) -> Order:
     """Promise a draft to its customer. Without a ship-to address it goes to the customer's own, as of today.
 
     Raises OrderCannotMove, CustomerNotActive, OrderHasNoLines, ProductNotForSale.
     """
-    _check_move(order, State.CONFIRMED)
+    if order.state != State.DRAFT:
+        # An allocated order may become confirmed too, but only by giving its stock back.
+        raise OrderCannotMove(f"{order} is {_named(order.state)} and cannot become confirmed.")
     customer = order.customer
     if customer.status != Customer.Status.ACTIVE:
         status = customer.get_status_display().lower()
@@ -76,14 +82,14 @@ def confirm_order(*, actor: User, order: Order) -> Order:
     return _move(order, State.CONFIRMED, *(f"ship_to_{part}" for part in ADDRESS))
 
 
-@service("orders.reopen", right="reopen")
+@service("orders.reopen", right="reopen", possible=_can_become(State.DRAFT))
 def reopen_order(*, actor: User, order: Order, reason: str) -> Order:
     """Make a confirmed order a draft again, so that its lines can change. Raises OrderCannotMove."""
     _check_move(order, State.DRAFT)
     return _move(order, State.DRAFT)
 
 
-@service("orders.allocate", right="allocate")
+@service("orders.allocate", right="allocate", possible=_can_become(State.ALLOCATED))
 def allocate_order(*, actor: User, order: Order) -> Order:
     """Promise stock in the order's warehouse to a confirmed order: all of it, or nothing.
 
@@ -95,7 +101,7 @@ def allocate_order(*, actor: User, order: Order) -> Order:
     return _move(order, State.ALLOCATED)
 
 
-@service("orders.release", right="allocate")
+@service("orders.release", right="allocate", possible=lambda order: order.state == State.ALLOCATED)
 def release_order(*, actor: User, order: Order, reason: str = "") -> Order:
     """Give the stock of an allocated order back, and keep the order confirmed. Raises OrderCannotMove."""
     if order.state != State.ALLOCATED:
@@ -104,7 +110,7 @@ def release_order(*, actor: User, order: Order, reason: str = "") -> Order:
     return _move(order, State.CONFIRMED)
 
 
-@service("orders.ship", right="ship")
+@service("orders.ship", right="ship", possible=_can_become(State.SHIPPED))
 def ship_order(
     *,
     actor: User,
@@ -140,7 +146,7 @@ def ship_order(
     return shipment
 
 
-@service("orders.cancel", right="cancel")
+@service("orders.cancel", right="cancel", possible=_can_become(State.CANCELLED))
 def cancel_order(*, actor: User, order: Order, reason: str) -> Order:
     """Call an order off that was not shipped; what was allocated is free again. Raises OrderCannotMove."""
     _check_move(order, State.CANCELLED)
@@ -149,14 +155,14 @@ def cancel_order(*, actor: User, order: Order, reason: str) -> Order:
     return _move(order, State.CANCELLED)
 
 
-@service("orders.close", right="close")
+@service("orders.close", right="close", possible=_can_become(State.CLOSED))
 def close_order(*, actor: User, order: Order, reason: str = "") -> Order:
     """Say that nothing more is to be done for a shipped order. Raises OrderCannotMove."""
     _check_move(order, State.CLOSED)
     return _move(order, State.CLOSED)
 
 
-@service("orders.return", right="return")
+@service("orders.return", right="return", possible=lambda order: order.state in (State.SHIPPED, State.CLOSED))
 def return_goods(
     *, actor: User, order: Order, quantities: Mapping[int, int], reason: str, returned_on: date | None = None
 ) -> Return:
@@ -200,7 +206,7 @@ def _returnable(order: Order, quantities: Mapping[int, int]) -> list[OrderLine]:
 
 
 def _check_move(order: Order, state: State) -> None:
-    if state not in MOVES[State(order.state)]:
+    if not _can_become(state)(order):
         raise OrderCannotMove(f"{order} is {_named(order.state)} and cannot become {_named(state)}.")
 
 

@@ -69,7 +69,8 @@ class TestEveryVerb:
     def test_moves_an_order_by_the_table_or_refuses_in_a_sentence(self, actor, state, verb):
         order = move(order_with_stock(), actor, *WAYS[state])
         assert order.state == state
-        if LEADS_TO[verb] in MOVES[state]:
+        # Only the release of its stock makes an allocated order a confirmed one again.
+        if LEADS_TO[verb] in MOVES[state] and (verb, state) != ("confirm", State.ALLOCATED):
             assert move(order, actor, verb).state == LEADS_TO[verb]
         else:
             with pytest.raises(services.OrderCannotMove, match=f"{order} is {state} and cannot become"):

@@ -1,0 +1,70 @@
+"""Documents: pages about a record that are made to be printed. Amounts in them are rounded half up, as on paper."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from admin_ext.admin.related import hide_related
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """A printable page of a record. `content` gives the template's words; rows in lists among them are shown within
+    rights. `possible` tells for which records it makes sense.
+    """
+
+    name: str
+    label: str
+    template: str
+    content: Callable[[Any], dict[str, Any]]
+    possible: Callable[[Any], bool] | None = None
+    icon: str = "print"
+
+    def is_offered(self, row: models.Model) -> bool:
+        return self.possible is None or self.possible(row)
+
+
+class DocumentsMixin:
+    """For ModelAdmins: `<object_id>/<name>/` for each of `documents`, for whoever may see the record."""
+
+    documents: tuple[Document, ...] = ()
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view  # type: ignore[attr-defined]
+        pages = [
+            path(f"<path:object_id>/{each.name}/", wrap(self.document_view), {"name": each.name}, self._page(each))
+            for each in self.documents
+        ]
+        return [*pages, *super().get_urls()]  # type: ignore[misc]
+
+    def document_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        document = next(each for each in self.documents if each.name == name)
+        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if row is None or not document.is_offered(row):
+            raise Http404
+        content = document.content(row)
+        for rows in ([row], *content.values()):
+            if isinstance(rows, list):
+                hide_related(rows, request.user, loaded=False)
+        context = {"row": row, "document": document, "printed_at": timezone.now(), "printed_by": request.user}
+        return TemplateResponse(request, document.template, {**context, **content})
+
+    def document_buttons(self, row: models.Model) -> list[dict[str, Any]]:
+        """The ways to the documents that make sense now."""
+        site = self.admin_site.name  # type: ignore[attr-defined]
+        return [
+            {"label": each.label, "icon": each.icon, "url": reverse(f"{site}:{self._page(each)}", args=[row.pk])}
+            for each in self.documents
+            if each.is_offered(row)
+        ]
+
+    def _page(self, document: Document) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_{document.name}"  # type: ignore[attr-defined]

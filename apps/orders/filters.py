@@ -1,0 +1,65 @@
+"""How orders, shipments and returns are narrowed down, in the lists and everywhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from admin_ext.filtering.filters import RelatedFilter, YesNoFilter
+from admin_ext.filtering.filterset import FilterSet
+from apps.catalogue.models import Product
+from apps.orders.models import Order, OrderLine, Return, Shipment
+from apps.orders.querysets import OrderQuerySet
+
+
+class OrderFilterSet(FilterSet):
+    late = YesNoFilter(method="filter_late", label="Late")
+    product = RelatedFilter(Product, field_name="lines__product", method="filter_product", label="Product")
+
+    class Meta:
+        model = Order
+        fields = [
+            "state",
+            "late",
+            "customer",
+            "customer__region",
+            "warehouse",
+            "product",
+            "ordered_on",
+            "required_on",
+            "shipped_on",
+            "customer_reference",
+            "placed_by",
+            "carrier",
+            "net_total",
+            "currency",
+            "brought_in",
+        ]
+
+    def filter_late(self, orders: OrderQuerySet, name: str, value: bool) -> OrderQuerySet:
+        late = orders.late(timezone.localdate())
+        return late if value else orders.exclude(pk__in=late.order_by().values("pk"))
+
+    def filter_product(self, orders: OrderQuerySet, name: str, value: Any) -> OrderQuerySet:
+        return orders.filter(pk__in=OrderLine.objects.filter(product__in=value).values("order")) if value else orders
+
+
+class ShipmentFilterSet(FilterSet):
+    class Meta:
+        model = Shipment
+        fields = [
+            "order",
+            "order__customer",
+            "order__customer__region",
+            "warehouse",
+            "shipped_on",
+            "carrier",
+            "tracking_number",
+        ]
+
+
+class ReturnFilterSet(FilterSet):
+    class Meta:
+        model = Return
+        fields = ["order", "order__customer", "order__customer__region", "warehouse", "returned_on", "reason"]

@@ -24,6 +24,7 @@ from admin_ext.admin import (
     TabularInline,
     Verb,
     display,
+    hide_related,
     link,
     money,
     register,
@@ -75,7 +76,9 @@ class ReturnForm(RowForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial = {"returned_on": timezone.localdate()}
-        self.lines = {f"line_{line.number}": line for line in self.row.lines.returnable().to_pick()}
+        lines = list(self.row.lines.returnable().to_pick())
+        hide_related(lines, self.user)
+        self.lines = {f"line_{line.number}": line for line in lines}
         for name, line in self.lines.items():
             self.fields[name] = forms.IntegerField(
                 required=False,

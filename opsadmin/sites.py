@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -51,6 +53,7 @@ class OpsAdminSite(UnfoldAdminSite):
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The command palette: pages, and rows by reference or words; asked anew each time, so a lost right is lost."""
+        began = time.monotonic()
         term = request.GET.get("s", "").strip()
         if not term:
             return HttpResponse()
@@ -62,10 +65,10 @@ class OpsAdminSite(UnfoldAdminSite):
             request,
             "unfold/helpers/command_results.html" if extended else "unfold/helpers/search_results.html",
             {
-                "page_obj": None,
+                "page_obj": Paginator(results, max(len(results), 1)),
                 "results": results,
                 "page_counter": 0,
-                "execution_time": 0,
+                "execution_time": time.monotonic() - began,
                 "command_show_history": False,
             },
             headers={"HX-Trigger": "search"},

@@ -132,11 +132,15 @@ def styled(form: forms.Form) -> forms.Form:
             elif isinstance(widget, forms.Select):
                 classes = widgets.BASE_INPUT_CLASSES if widget.allow_multiple_selected else widgets.SELECT_CLASSES
                 widget.attrs.setdefault("class", " ".join(classes))
+                if not widget.allow_multiple_selected:
+                    widget.template_name = "unfold/widgets/select.html"
             elif isinstance(widget, forms.Textarea):
                 widget.attrs.setdefault("class", " ".join(widgets.TEXTAREA_CLASSES))
                 widget.attrs["rows"] = 3
-            elif isinstance(widget, forms.ClearableFileInput | forms.FileInput):
-                widget.attrs.setdefault("class", "block w-full text-sm")
+            elif isinstance(widget, forms.FileInput):
+                # unfold's script wants every file input to look like its own.
+                field.widget = widgets.UnfoldAdminFileFieldWidget(widget.attrs)
+                field.widget.is_required = field.required
             else:
                 widget.attrs.setdefault("class", " ".join(widgets.INPUT_CLASSES))
     return form

@@ -12,8 +12,19 @@ from django.utils import timezone
 from admin_ext.access.rights import restrict
 
 
+class YesNoWidget(django_filters.widgets.BooleanWidget):
+    """Says "Any" where nothing was chosen."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        self.choices = (("", "Any"), ("true", "Yes"), ("false", "No"))
+
+
 class YesNoFilter(django_filters.BooleanFilter):
     """Yes, no, or both. With `method`, the FilterSet says what yes means."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"widget": YesNoWidget, **kwargs})
 
 
 class RelatedFilter(django_filters.ModelMultipleChoiceFilter):
@@ -28,6 +39,10 @@ class RelatedFilter(django_filters.ModelMultipleChoiceFilter):
 
 class DayRangeFilter(django_filters.DateFromToRangeFilter):
     """From one day to another, both whole, in the person's zone; half-open, so that no instant of the last is lost."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        calendar = django_filters.widgets.DateRangeWidget(attrs={"type": "date"})
+        super().__init__(*args, **{"widget": calendar, **kwargs})
 
     def filter(self, queryset: models.QuerySet, value: slice | None) -> models.QuerySet:
         if not value:

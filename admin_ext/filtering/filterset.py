@@ -8,7 +8,7 @@ import django_filters
 from django.db import models
 from django.http import QueryDict
 
-from admin_ext.filtering.filters import AmountRangeFilter, DayRangeFilter, RelatedFilter
+from admin_ext.filtering.filters import AmountRangeFilter, DayRangeFilter, RelatedFilter, YesNoFilter
 
 
 class FilterSet(django_filters.FilterSet):
@@ -20,6 +20,7 @@ class FilterSet(django_filters.FilterSet):
 
     FILTER_DEFAULTS: ClassVar[dict[Any, Any]] = {
         **django_filters.FilterSet.FILTER_DEFAULTS,
+        models.BooleanField: {"filter_class": YesNoFilter},
         models.DateTimeField: {"filter_class": DayRangeFilter},
         models.DateField: {"filter_class": DayRangeFilter},
         models.DecimalField: {"filter_class": AmountRangeFilter},

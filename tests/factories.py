@@ -115,6 +115,7 @@ class ChangeSetFactory(RecordFactory):
     class Meta:
         model = ChangeSet
 
+    actor = factory.SubFactory(UserFactory)
     door = "shell"
     verb = factory.Sequence(lambda n: f"tests.verb{n}")
 

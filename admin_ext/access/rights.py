@@ -76,7 +76,7 @@ def check_inside(user: Any, model: type[models.Model], keys: Iterable[int], acti
     keys = set(keys)
     if user.has_perm(permission(whole_of(model), "handover")):
         return
-    inside = restrict(model._default_manager.filter(pk__in=keys), user, action).count()
+    inside = restrict(model._default_manager.filter(pk__any_of=keys), user, action).count()
     if inside != len(keys):
         raise OutOfScope(
             f"{len(keys) - inside} {model._meta.verbose_name_plural} would end up outside your scope. "

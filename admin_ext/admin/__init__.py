@@ -8,7 +8,7 @@ from admin_ext.admin.documents import Document
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.inlines import ReadOnlyInline, StackedInline, TabularInline
 from admin_ext.admin.options import ModelAdmin, ReadOnlyModelAdmin
-from admin_ext.admin.related import RelatedList, link
+from admin_ext.admin.related import RelatedList, hide_related, link
 from admin_ext.admin.verbs import DayField, OptionalReasonForm, ReasonForm, RecordField, RowForm, Verb
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Verb",
     "action",
     "display",
+    "hide_related",
     "link",
     "money",
     "register",

@@ -167,7 +167,7 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
             raise Http404
         if not chosen.is_offered(request.user, row):
             raise PermissionDenied
-        form = chosen.make_form(request.POST or None, user=request.user, row=row)
+        form = chosen.make_form(request.POST if request.method == "POST" else None, user=request.user, row=row)
         if request.method == "POST" and form.is_valid():
             try:
                 reason = form.cleaned_data.get("reason", "")

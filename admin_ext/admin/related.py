@@ -14,6 +14,7 @@ from django.utils.html import format_html
 
 from admin_ext.access.rights import access_of, restrict
 from admin_ext.admin.forms import NOT_VISIBLE
+from admin_ext.models import Record
 
 
 class NotVisible:
@@ -33,10 +34,10 @@ def has_rights(model: type[models.Model]) -> bool:
 def hide_related(rows: Iterable[models.Model], user: Any, *, loaded: bool = True) -> None:
     """Put a stand-in for every related row that `user` may not see: of those that are loaded, or of all; and so on
     for the related rows of those that are loaded. From then on the rows are for showing, not for saving. Costs at most
-    one query for each foreign key.
+    one query for each foreign key. Rows of the platform name people alone, and who did something is told to everybody.
     """
     rows = list(rows)
-    if not rows:
+    if not rows or not isinstance(rows[0], Record):
         return
     for field in rows[0]._meta.fields:
         if not isinstance(field, models.ForeignKey) or not has_rights(field.related_model):

@@ -76,16 +76,16 @@ class TransferViewsMixin:
             raise PermissionDenied
         form = ImportForm(request.POST or None, request.FILES or None)
         profiles = restrict(Profile.objects.all(), request.user, "view")
-        form.fields["profile"].queryset = profiles.filter(resource=self.opts.label)  # type: ignore[attr-defined]
+        form.fields["profile"].queryset = profiles.filter(resource__in=self._labels())
         if request.method == "POST" and form.is_valid():
-            upload = form.cleaned_data["file"]
+            upload, profile = form.cleaned_data["file"], form.cleaned_data["profile"]
             try:
                 plan = submit_import(
                     actor=request.user,
                     source=upload,
                     name=upload.name,
-                    resource=self.opts.label,  # type: ignore[attr-defined]
-                    profile=form.cleaned_data["profile"],
+                    resource=profile.resource if profile else self.opts.label,  # type: ignore[attr-defined]
+                    profile=profile,
                 )
             except (NotPermitted, MappingNotUsable) as error:
                 form.add_error(None, str(error))
@@ -126,6 +126,15 @@ class TransferViewsMixin:
             search=request.GET.get("q", ""),
             ordering=[each for each in ordering if isinstance(each, str) and each not in ("pk", "-pk")],
         )
+
+    def _labels(self) -> list[str]:
+        """What a file may fill from here: the list's own model, and the parts of its records."""
+        parts = [
+            relation.related_model
+            for relation in self.opts.related_objects  # type: ignore[attr-defined]
+            if getattr(relation.related_model, "part_of", "") == relation.field.name
+        ]
+        return [model._meta.label for model in (self.model, *parts) if has_resource(model)]  # type: ignore[attr-defined]
 
     def _form_page(self, request: HttpRequest, form: forms.Form, title: str, button: str, icon: str) -> HttpResponse:
         context = {

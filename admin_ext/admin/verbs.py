@@ -38,11 +38,11 @@ class OptionalReasonForm(forms.Form):
 
 
 class RowForm(forms.Form):
-    """A form that knows the row on whose page it is; None in a list."""
+    """A form that knows the row on whose page it is, and who asks."""
 
-    def __init__(self, *args: Any, row: Any = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, row: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.row = row
+        self.row, self.user = row, user
 
 
 class DayField(forms.DateField):
@@ -101,7 +101,7 @@ class Verb:
     def make_form(self, data: Any, *, user: Any, row: models.Model | None = None) -> forms.Form:
         """The form to ask with, for a row or for a selection; it offers only rows that `user` may see."""
         form_class = self.form if row is not None else self.bulk_form or self.form
-        form = form_class(data, row=row) if issubclass(form_class, RowForm) else form_class(data)
+        form = form_class(data, row=row, user=user) if issubclass(form_class, RowForm) else form_class(data)
         for field in form.fields.values():
             if isinstance(field, RecordField):
                 field.offer(user)

@@ -31,6 +31,8 @@ class ChangeSet(models.Model):
     once, when it ends. The database refuses every other change (see `privileges.py` and the triggers below).
     """
 
+    owner_field = "actor"
+
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.DO_NOTHING,

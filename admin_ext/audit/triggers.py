@@ -12,6 +12,7 @@ Note [enable_nestloop off]
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pgtrigger
@@ -177,6 +178,14 @@ class RefuseTrigger(GuardedTrigger):
         if not self.unless:
             return refusal
         return f"IF NOT ({self.unless}) THEN {refusal} END IF; RETURN NEW;"
+
+
+def read_sql(module: str, name: str, **words: str) -> str:
+    """The text of a trigger's function, `sql/<name>.sql` beside a module's file, with its `:words` filled in."""
+    text = (Path(module).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    for word, meaning in words.items():
+        text = text.replace(f":{word}", meaning)
+    return text
 
 
 def capture_triggers(*, history_table: str, excluded: tuple[str, ...] = ()) -> list[pgtrigger.Trigger]:

@@ -9,9 +9,40 @@ import django_filters
 from django.db import models
 from django.utils import timezone
 
+from admin_ext.access.rights import restrict
+
+
+class YesNoWidget(django_filters.widgets.BooleanWidget):
+    """Says "Any" where nothing was chosen."""
+
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__(attrs)
+        self.choices = (("", "Any"), ("true", "Yes"), ("false", "No"))
+
+
+class YesNoFilter(django_filters.BooleanFilter):
+    """Yes, no, or both. With `method`, the FilterSet says what yes means."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"widget": YesNoWidget, **kwargs})
+
+
+class RelatedFilter(django_filters.ModelMultipleChoiceFilter):
+    """Any of several related rows, found along `field_name`; offered as far as the person may see them.
+
+    Filters must not multiply rows: along a relation to many, give a `method` that asks by subquery.
+    """
+
+    def __init__(self, model: type[models.Model], **kwargs: Any) -> None:
+        super().__init__(queryset=lambda request: restrict(model._default_manager.all(), request.user), **kwargs)
+
 
 class DayRangeFilter(django_filters.DateFromToRangeFilter):
     """From one day to another, both whole, in the person's zone; half-open, so that no instant of the last is lost."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        calendar = django_filters.widgets.DateRangeWidget(attrs={"type": "date"})
+        super().__init__(*args, **{"widget": calendar, **kwargs})
 
     def filter(self, queryset: models.QuerySet, value: slice | None) -> models.QuerySet:
         if not value:

@@ -8,8 +8,7 @@ import django_filters
 from django.db import models
 from django.http import QueryDict
 
-from admin_ext.access.rights import restrict
-from admin_ext.filtering.filters import AmountRangeFilter, DayRangeFilter
+from admin_ext.filtering.filters import AmountRangeFilter, DayRangeFilter, RelatedFilter, YesNoFilter
 
 
 class FilterSet(django_filters.FilterSet):
@@ -21,6 +20,7 @@ class FilterSet(django_filters.FilterSet):
 
     FILTER_DEFAULTS: ClassVar[dict[Any, Any]] = {
         **django_filters.FilterSet.FILTER_DEFAULTS,
+        models.BooleanField: {"filter_class": YesNoFilter},
         models.DateTimeField: {"filter_class": DayRangeFilter},
         models.DateField: {"filter_class": DayRangeFilter},
         models.DecimalField: {"filter_class": AmountRangeFilter},
@@ -37,11 +37,7 @@ class FilterSet(django_filters.FilterSet):
         if field.choices and lookup_type == "exact":
             return django_filters.MultipleChoiceFilter, {"choices": field.choices, "distinct": False}
         if isinstance(field, models.ForeignKey) and lookup_type == "exact":
-            related = field.related_model
-            return django_filters.ModelMultipleChoiceFilter, {
-                "queryset": lambda request: restrict(related._default_manager.all(), request.user),
-                "distinct": False,
-            }
+            return RelatedFilter, {"model": field.related_model, "distinct": False}
         if isinstance(field, models.CharField | models.TextField) and lookup_type == "exact":
             return django_filters.CharFilter, {"lookup_expr": "icontains"}
         return super().filter_for_lookup(field, lookup_type)

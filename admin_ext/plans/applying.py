@@ -96,7 +96,7 @@ def run_plan(run: Run) -> None:
             pass
     with run.chunk(phase="done"):
         plan.state, plan.applied_at = Plan.State.APPLIED, timezone.now()
-        plan.counts = _outcomes(plan)
+        plan.counts = plan.count_outcomes()
         plan.save(update_fields=["state", "applied_at", "counts"])
         Job.objects.filter(pk=run.job.pk).update(counts=plan.counts)
         run.job.counts = plan.counts
@@ -130,18 +130,14 @@ def _apply_in_one(run: Run, plan: Plan, apply: _Applier) -> None:
 def _next_rows(run: Run, plan: Plan, size: int) -> list[PlanRow]:
     good = [Action.CREATE, Action.UPDATE, Action.DELETE]
     rows = PlanRow.objects.filter(plan=plan, number__gt=run.job.cursor.get("number", 0), action__in=good)
-    return list(rows.order_by("number").defer("raw")[:size])
+    return list(rows.order_by("number").only("id", "number", "key", "action", "target_id", "version")[:size])
 
 
-def _outcomes(plan: Plan) -> dict[str, int]:
-    """Rows by what became of them: the receipt. They add up to the rows that came in."""
-    told = models.Case(models.When(outcome="", then="action"), default="outcome")
-    rows = PlanRow.objects.filter(plan=plan).annotate(told=told).values("told").annotate(n=models.Count("id"))
-    return {row["told"]: row["n"] for row in rows.order_by("told")}
+Failures = dict[int, tuple[Action, str]]
 
 
 class _Applier:
-    """Applies a list of plan rows in the current transaction and writes down what became of each."""
+    """Applies a list of plan rows in the current transaction and writes down those that did not go as planned."""
 
     size = CHUNK
 
@@ -152,15 +148,10 @@ class _Applier:
     def __call__(self, rows: list[PlanRow], actor: Any) -> None:
         raise NotImplementedError
 
-    def write_down(self, outcomes: dict[int, str], errors: dict[int, str]) -> None:
-        by_outcome: dict[str, list[int]] = {}
-        for key, outcome in outcomes.items():
-            if key not in errors:
-                by_outcome.setdefault(outcome, []).append(key)
-        for outcome, keys in by_outcome.items():
-            PlanRow.objects.filter(pk__in=keys).update(outcome=outcome)
-        for key, message in errors.items():
-            PlanRow.objects.filter(pk=key).update(outcome=outcomes[key], errors=[problem(message)])
+    def write_down(self, failures: Failures) -> None:
+        """A row before the cursor that has no outcome went as planned: most rows need no second writing."""
+        for key, (outcome, message) in failures.items():
+            PlanRow.objects.filter(pk=key).update(outcome=outcome, errors=[problem(message)])
 
 
 class _SetBased(_Applier):
@@ -169,57 +160,45 @@ class _SetBased(_Applier):
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.table = self.model._meta.db_table
-        self.written = [
-            field.column
-            for field in self.model._meta.concrete_fields
-            if not field.primary_key
-            and not getattr(field, "generated", False)
-            and field.name not in ("version", "created_at", "updated_at")
-        ]
+        self.written = plan.parameters["written"]
 
     def __call__(self, rows: list[PlanRow], actor: Any) -> None:
-        outcomes: dict[int, str] = {}
-        errors: dict[int, str] = {}
         try:
             with transaction.atomic():
-                self._apply(rows, actor, outcomes, errors)
+                failures = self._apply(rows, actor)
         except (IntegrityError, OutOfScope) as error:
-            if len(rows) == 1:
-                outcomes, errors = {rows[0].pk: Action.REFUSED}, {rows[0].pk: _told(error)}
-            else:
+            if len(rows) > 1:
                 half = len(rows) // 2
                 self(rows[:half], actor)
                 self(rows[half:], actor)
                 return
-        self.write_down(outcomes, errors)
+            failures = {rows[0].pk: (Action.REFUSED, _told(error))}
+        self.write_down(failures)
 
-    def _apply(self, rows: list[PlanRow], actor: Any, outcomes: dict[int, str], errors: dict[int, str]) -> None:
+    def _apply(self, rows: list[PlanRow], actor: Any) -> Failures:
+        failures: Failures = {}
         creates = [row for row in rows if row.action == Action.CREATE]
         updates = [row for row in rows if row.action == Action.UPDATE]
         if creates:
             made = self._insert(creates)
             check_inside(actor, self.model, made.values(), "add")
-            for row in creates:
-                outcomes[row.pk] = Action.CREATE if row.pk in made else Action.DRIFTED
-                if row.pk not in made:
-                    errors[row.pk] = TAKEN
+            failures |= {row.pk: (Action.DRIFTED, TAKEN) for row in creates if row.pk not in made}
         if updates:
             targets = [row.target_id for row in updates]
-            allowed = restrict(self.model._default_manager.filter(pk__in=targets), actor, "change")
+            allowed = restrict(self.model._default_manager.filter(pk__any_of=targets), actor, "change")
             may = set(allowed.values_list("pk", flat=True))
             changed = self._update([row for row in updates if row.target_id in may])
             check_inside(actor, self.model, changed, "change")
             for row in updates:
-                if row.target_id in changed:
-                    outcomes[row.pk] = Action.UPDATE
-                elif row.target_id in may:
-                    outcomes[row.pk], errors[row.pk] = Action.DRIFTED, MOVED
-                else:
-                    outcomes[row.pk], errors[row.pk] = Action.REFUSED, "You have no right to change this row any more."
+                if row.target_id not in may:
+                    failures[row.pk] = Action.REFUSED, "You have no right to change this row any more."
+                elif row.target_id not in changed:
+                    failures[row.pk] = Action.DRIFTED, MOVED
+        return failures
 
     def _insert(self, rows: list[PlanRow]) -> dict[int, int]:
         """Returns the key of the new row by plan row; those missing met a row of the same name."""
-        columns = [column for column in self.written if any(column in row.after for row in rows)]
+        columns = self.written[Action.CREATE]
         names = ", ".join(f'"{column}"' for column in columns)
         sql = f"""
             WITH planned AS MATERIALIZED (
@@ -241,8 +220,8 @@ class _SetBased(_Applier):
 
     def _update(self, rows: list[PlanRow]) -> set[int]:
         """Returns the keys of the rows that were still at the version that the plan saw."""
-        columns = [column for column in self.written if any(column in row.after for row in rows)]
-        if not columns:
+        columns = self.written[Action.UPDATE]
+        if not rows:
             return set()
         sql = f"""
             UPDATE "{self.table}" t SET {", ".join(f'"{column}" = r."{column}"' for column in columns)}
@@ -267,21 +246,19 @@ class _RowByRow(_Applier):
         self.source = source
 
     def __call__(self, rows: list[PlanRow], actor: Any) -> None:
-        outcomes: dict[int, str] = {}
-        errors: dict[int, str] = {}
+        failures: Failures = {}
         locked = self.model._default_manager.select_for_update(of=("self",)).order_by("pk")
         versions = dict(locked.filter(pk__in=[row.target_id for row in rows]).values_list("pk", "version"))
         for row in rows:
             if versions.get(row.target_id) != row.version:
-                outcomes[row.pk], errors[row.pk] = Action.DRIFTED, MOVED
+                failures[row.pk] = Action.DRIFTED, MOVED
                 continue
             try:
                 with transaction.atomic():
                     self.source.apply_row(self.plan, row, actor)
-                outcomes[row.pk] = Action.UPDATE
             except (Refused, NotPermitted, IntegrityError) as error:
-                outcomes[row.pk], errors[row.pk] = Action.REFUSED, _told(error)
-        self.write_down(outcomes, errors)
+                failures[row.pk] = Action.REFUSED, _told(error)
+        self.write_down(failures)
 
 
 def _told(error: Exception) -> str:

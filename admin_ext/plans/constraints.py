@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models
+
+from admin_ext.plans.rows import as_json
 
 if TYPE_CHECKING:
     from admin_ext.plans.rows import DraftRow
@@ -39,7 +39,7 @@ class CheckConstraints:
             ) planned
         """
         with connection.cursor() as cursor:
-            cursor.execute(sql, [json.dumps(documents, cls=DjangoJSONEncoder)])
+            cursor.execute(sql, [as_json(documents)])
             return [(drafts[i], names) for i, names in cursor.fetchall() if names]
 
     def _read(self) -> list[tuple[str, str]]:

@@ -68,6 +68,8 @@ class Differ:
         self.constraints = CheckConstraints(model)
         self.controlled = field_rights(actor, action, model).controlled
         self.defaults = self._defaults()
+        self.required = self._required()
+        self.column_of = {field.name: field.column for field in model._meta.concrete_fields}
         self.seen: dict[tuple[Any, ...], int] = {}
         self.counters: dict[tuple[Any, ...], int] = {}
 
@@ -135,8 +137,8 @@ class Differ:
         values = {name: value for name, value in values.items() if not (value is None and name in self.defaults)}
         errors = [
             problem(f"{self._label(name)} is missing.", column=self._label(name), advice="Every new row needs it.")
-            for name, value in self._required(values)
-            if value is None
+            for name, may_be_blank, default in self.required
+            if (given := values.get(name, default)) is None or (given == "" and not may_be_blank)
         ]
         if errors:
             draft.errors = errors
@@ -147,7 +149,7 @@ class Differ:
             values[name] = self._next_in_sequence(name, within, values)
         row = {**self.defaults, **values, **self.new_values}
         draft.action = Action.CREATE
-        draft.after = {self.model._meta.get_field(name).column: value for name, value in row.items()}
+        draft.after = {self.column_of[name]: value for name, value in row.items()}
         return draft
 
     def _as_change(self, draft: DraftRow, values: dict[str, Any], current: dict[str, Any]) -> DraftRow:
@@ -191,12 +193,12 @@ class Differ:
         versioned = ["version"] if any(f.name == "version" for f in self.model._meta.fields) else []
         rows = self.model._base_manager.all()
         if not self.key:
-            rows = rows.filter(pk__in=[proposal.target_id for proposal in batch])
+            rows = rows.filter(pk__any_of=[proposal.target_id for proposal in batch])
             return {(row["pk"],): row for row in rows.values("pk", *versioned, *names)}
         attnames = [self.model._meta.get_field(name).attname for name in self.key]
         for name, attname in zip(self.key, attnames, strict=True):
             wanted = {values.get(name) for values in cleaned} - {None}
-            rows = rows.filter(**{f"{attname}__in": list(wanted)})
+            rows = rows.filter(**{f"{attname}__any_of": list(wanted)})
             if len(wanted) > 1 and len(self.key) > 1:
                 break  # the first key narrows enough; the rest is compared here
         found = rows.values("pk", *versioned, *dict.fromkeys([*names, *attnames]))
@@ -206,13 +208,13 @@ class Differ:
         keys = [row["pk"] for row in existing.values()]
         if not keys:
             return set()
-        rows = restrict(self.model._default_manager.filter(pk__in=keys), self.actor, action)
+        rows = restrict(self.model._default_manager.filter(pk__any_of=keys), self.actor, action)
         return set(rows.values_list("pk", flat=True))
 
     def _refuse_without_right(self, drafts: list[DraftRow]) -> None:
         changed = [draft for draft in drafts if draft.action == Action.UPDATE]
         if changed:
-            rows = self.model._default_manager.filter(pk__in=[draft.target_id for draft in changed])
+            rows = self.model._default_manager.filter(pk__any_of=[draft.target_id for draft in changed])
             rows = restrict(rows, self.actor, "change")
             if self.action != "change":
                 rows = restrict(rows, self.actor, self.action)
@@ -248,7 +250,7 @@ class Differ:
         return " and ".join(self._label(name) for name in self.key)
 
     def _label(self, name: str) -> str:
-        return self.labels.get(name) or str(self.fields[name].verbose_name)
+        return self.labels.get(name) or str(self.model._meta.get_field(name).verbose_name)
 
     def _defaults(self) -> dict[str, Any]:
         """What a new row gets where nothing is said; the database knows its own defaults."""
@@ -262,19 +264,15 @@ class Differ:
             and not (field.get_default() is None and not field.null)
         }
 
-    def _required(self, values: dict[str, Any]) -> list[tuple[str, Any]]:
-        """Fields that a new row cannot do without, with what was given for them."""
-        required = []
-        for field in self.model._meta.concrete_fields:
-            if field.primary_key or field.null or field.has_db_default() or getattr(field, "generated", False):
-                continue
-            if field.name in self.sequences or field.name in self.new_values:
-                continue
-            given = values.get(field.name, self.defaults.get(field.name))
-            if given is None or (given == "" and not field.blank):
-                self.fields.setdefault(field.name, field)
-                required.append((field.name, None))
-        return required
+    def _required(self) -> list[tuple[str, bool, Any]]:
+        """Fields that a new row cannot do without: name, whether an empty text will do, and the default."""
+        return [
+            (field.name, field.blank, self.defaults.get(field.name))
+            for field in self.model._meta.concrete_fields
+            if not (field.primary_key or field.null or field.has_db_default() or getattr(field, "generated", False))
+            and field.name not in self.sequences
+            and field.name not in self.new_values
+        ]
 
     def _inside_scope(self, values: dict[str, Any]) -> bool:
         """Would a new row be where the actor works? References were resolved within what the actor may see."""

@@ -84,11 +84,16 @@ def make_plan(run: Run) -> None:
         PlanRow.objects.filter(plan=plan).delete()
         Job.objects.filter(pk=run.job.pk).update(rows_done=0)
     counts: Counter[str] = Counter()
+    written: dict[str, set[str]] = {Action.CREATE: set(), Action.UPDATE: set()}
     for batch in source.draft(plan, run):
         with run.chunk(phase="comparing", rows=len(batch)):
             counts += write_rows(plan.pk, batch)
+        for row in batch:
+            if row.action in written and row.after:
+                written[row.action].update(row.after)
     with run.chunk(phase="ready"):
         plan.counts = {action: counts[action] for action in Action.values if counts[action]}
+        plan.parameters = {**plan.parameters, "written": {action: sorted(names) for action, names in written.items()}}
         plan.state = Plan.State.READY
         plan.save(update_fields=["counts", "state", "notes", "header", "columns", "parameters"])
         run.add_counts(plan.counts)
@@ -100,9 +105,23 @@ def _fail_plan(job: Job) -> None:
         note = job.error or "It was cancelled."
         Plan.objects.filter(making=job, state=Plan.State.MAKING).update(state=Plan.State.FAILED, notes=[note])
     if job.kind == "plans.apply" and job.state != Job.State.SUCCEEDED:
-        applied = PlanRow.objects.filter(plan__applying=job).exclude(outcome="").exists()
-        state = Plan.State.APPLIED if applied else Plan.State.READY
-        Plan.objects.filter(applying=job, state=Plan.State.APPLYING).update(state=state)
+        _stop_plan(job)
+
+
+def _stop_plan(job: Job) -> None:
+    """A run that stopped half-way says exactly how far it came; one that did nothing may be asked for again."""
+    plan = Plan.objects.filter(applying=job, state=Plan.State.APPLYING).first()
+    if plan is None:
+        return
+    reached = job.cursor.get("number", 0)
+    if not reached:
+        plan.state = Plan.State.READY
+    else:
+        good = [Action.CREATE, Action.UPDATE, Action.DELETE]
+        plan.rows.filter(number__gt=reached, action__in=good).update(outcome=Action.LEFT)
+        plan.state, plan.counts = Plan.State.APPLIED, plan.count_outcomes()
+        plan.notes = [*plan.notes, f"It stopped after row {reached:,}; the rows after it were left alone."]
+    plan.save(update_fields=["state", "counts", "notes"])
 
 
 ended_listeners.append(_fail_plan)

@@ -19,6 +19,7 @@ class Action(models.TextChoices):
     REFUSED = "refused", "Refused"
     INVALID = "invalid", "Invalid"
     DRIFTED = "drifted", "Moved since"
+    LEFT = "left", "Left alone"
 
 
 class Mode(models.TextChoices):
@@ -70,6 +71,12 @@ class Plan(models.Model):
 
     def get_model(self) -> type[models.Model]:
         return apps.get_model(self.model)
+
+    def count_outcomes(self) -> dict[str, int]:
+        """Rows by what became of them: the receipt. They add up to the rows that came in."""
+        told = models.Case(models.When(outcome="", then="action"), default="outcome")
+        rows = self.rows.annotate(told=told).values("told").annotate(n=models.Count("id"))
+        return {row["told"]: row["n"] for row in rows.order_by("told")}
 
     @property
     def total(self) -> int:

@@ -58,10 +58,10 @@ class References:
             natural = getattr(related, "natural_key_fields", ("pk",))[0]
             # Who adds a part changes the whole; any other row need only be visible.
             action = "change" if name == getattr(self.model, "part_of", "") else "view"
-            rows = restrict(related._default_manager.filter(**{f"{natural}__in": missing}), actor, action)
+            rows = restrict(related._default_manager.filter(**{f"{natural}__any_of": missing}), actor, action)
             if len(kept) + len(missing) > KEPT:
                 kept.clear()
                 missing = [str(text) for text in texts]
-                rows = restrict(related._default_manager.filter(**{f"{natural}__in": missing}), actor, action)
+                rows = restrict(related._default_manager.filter(**{f"{natural}__any_of": missing}), actor, action)
             kept.update({str(value): key for value, key in rows.values_list(natural, "pk")})
         return kept

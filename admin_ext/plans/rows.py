@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
@@ -25,7 +25,12 @@ COLUMNS = (
     "raw",
     "outcome",
 )
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=DjangoJSONEncoder().default).encode
+_default = DjangoJSONEncoder().default
+
+
+def as_json(value: Any) -> str:
+    """JSON as the database takes it: decimals as text, days and instants in ISO 8601."""
+    return orjson.dumps(value, default=_default).decode()
 
 
 @dataclasses.dataclass(slots=True)
@@ -67,10 +72,10 @@ def write_rows(plan_id: int, rows: Iterable[DraftRow]) -> Counter[str]:
                     row.action,
                     row.target_id,
                     row.version,
-                    None if row.before is None else _encode(row.before),
-                    None if row.after is None else _encode(row.after),
-                    None if not row.errors else _encode(row.errors),
-                    None if row.raw is None else _encode(row.raw),
+                    None if row.before is None else as_json(row.before),
+                    None if row.after is None else as_json(row.after),
+                    None if not row.errors else as_json(row.errors),
+                    None if row.raw is None else as_json(row.raw),
                     "",
                 )
             )

@@ -90,8 +90,9 @@ class ImportSource(Source):
             sequences=mapping.sequences,
             labels=mapping.labels,
         )
+        is_text = table.detected.format == "csv"
         for rows in _batches(table):
-            yield self._compare(rows, extractors, mapping, differ, run.actor, table.header)
+            yield self._compare(rows, extractors, mapping, differ, run.actor, table.header, is_text)
 
     def _introduce(self, plan: Plan, table: Table, mapping: Mapping) -> None:
         plan.header = table.header
@@ -109,12 +110,13 @@ class ImportSource(Source):
         differ: Differ,
         actor: Any,
         header: list[str],
+        is_text: bool,
     ) -> list[DraftRow]:
         """Rows of a broken shape are not compared; they go into the plan as they came, with what is wrong."""
         proposals = []
         drafts = []
         for row in rows:
-            raw = [_jsonable(cell) for cell in row.cells]
+            raw = row.cells if is_text else [_jsonable(cell) for cell in row.cells]
             if row.problem:
                 drafts.append(self._damaged(row, raw, header))
                 continue

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import django_filters
-
+from admin_ext.filtering.filters import YesNoFilter
 from admin_ext.filtering.filterset import FilterSet
 from apps.inventory.models import StockCount, StockLevel, StockMovement, Warehouse
 from apps.inventory.querysets import StockLevelQuerySet
@@ -16,7 +15,7 @@ class WarehouseFilterSet(FilterSet):
 
 
 class StockLevelFilterSet(FilterSet):
-    below_reorder_point = django_filters.BooleanFilter(method="filter_below_reorder_point", label="Below reorder point")
+    below_reorder_point = YesNoFilter(method="filter_below_reorder_point", label="Below reorder point")
 
     class Meta:
         model = StockLevel

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 
 import pgtrigger
 from django.core.validators import MinValueValidator
@@ -10,12 +10,12 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Cast, Concat, Now
 
-from admin_ext.audit.triggers import GuardedTrigger, RefuseTrigger
+from admin_ext.audit.triggers import GuardedTrigger, RefuseTrigger, read_sql
 from admin_ext.models import Record, Scope, scope_permissions
 from apps.customers.models import country_choices, validate_code
 from apps.inventory.querysets import StockCountQuerySet, StockLevelQuerySet
 
-SQL = Path(__file__).parent / "sql"
+sql = partial(read_sql, __file__)
 
 
 def next_number(prefix: str, series: str) -> Concat:
@@ -98,7 +98,7 @@ class StockLevel(Record):
                 name="guard_level",
                 when=pgtrigger.Before,
                 operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
-                func=(SQL / "levels_follow_movements_alone.sql").read_text(encoding="utf-8"),
+                func=sql("levels_follow_movements_alone"),
             ),
         ]
 
@@ -180,7 +180,7 @@ class StockMovement(Record):
                 operation=pgtrigger.Insert,
                 referencing=pgtrigger.Referencing(new="new_rows"),
                 declare=[("warehouses", "bigint[]"), ("products", "bigint[]")],
-                func=(SQL / "stock_follows_movements.sql").read_text(encoding="utf-8"),
+                func=sql("stock_follows_movements"),
             ),
             RefuseTrigger(
                 name="movements_stay",

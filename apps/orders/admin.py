@@ -24,6 +24,7 @@ from admin_ext.admin import (
     TabularInline,
     Verb,
     display,
+    hide_related,
     link,
     money,
     register,
@@ -75,7 +76,9 @@ class ReturnForm(RowForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial = {"returned_on": timezone.localdate()}
-        self.lines = {f"line_{line.number}": line for line in self.row.lines.returnable().to_pick()}
+        lines = list(self.row.lines.returnable().to_pick())
+        hide_related(lines, self.user)
+        self.lines = {f"line_{line.number}": line for line in lines}
         for name, line in self.lines.items():
             self.fields[name] = forms.IntegerField(
                 required=False,
@@ -112,15 +115,23 @@ class OrderLineInline(TabularInline):
         "unit_price",
         "discount",
         "amount",
-        "allocated_quantity",
-        "shipped_quantity",
+        "allocated",
+        "shipped",
     ]
-    readonly_fields = ["line", "amount", "allocated_quantity", "shipped_quantity"]
+    readonly_fields = ["line", "amount", "allocated", "shipped"]
     hide_title = True
 
     @display(description="line")
     def line(self, line: OrderLine) -> int | None:
         return line.number or None
+
+    @display(description="allocated")
+    def allocated(self, line: OrderLine) -> int:
+        return line.allocated_quantity
+
+    @display(description="shipped")
+    def shipped(self, line: OrderLine) -> int:
+        return line.shipped_quantity
 
 
 class ShipmentInline(ReadOnlyInline):
@@ -222,6 +233,10 @@ class OrderAdmin(ModelAdmin):
         ),
     ]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        orders: Any = super().get_queryset(request)
+        return orders.with_lateness(timezone.localdate())
+
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         own = {"ordered_on": timezone.localdate(), "placed_by": request.user.pk}
         return {**own, **super().get_changeform_initial_data(request)}
@@ -235,9 +250,8 @@ class OrderAdmin(ModelAdmin):
         return order.state, order.get_state_display()
 
     @display(description="late", ordering="required_on", label={"late": "danger"})
-    def shown_late(self, order: Order) -> tuple[str, str] | None:
-        days = order.days_late(timezone.localdate())
-        return ("late", f"{days} day{pluralize(days)}") if days else None
+    def shown_late(self, order: Any) -> tuple[str, str] | None:
+        return ("late", f"{order.late_by.days} day{pluralize(order.late_by.days)}") if order.late_by else None
 
     @display(description="warehouse", ordering="warehouse__name")
     def shown_warehouse(self, order: Order) -> Any:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import django_filters
 from django.utils import timezone
 
-from admin_ext.access.rights import restrict
+from admin_ext.filtering.filters import RelatedFilter, YesNoFilter
 from admin_ext.filtering.filterset import FilterSet
 from apps.catalogue.models import Product
 from apps.orders.models import Order, OrderLine, Return, Shipment
@@ -15,13 +14,8 @@ from apps.orders.querysets import OrderQuerySet
 
 
 class OrderFilterSet(FilterSet):
-    late = django_filters.BooleanFilter(method="filter_late", label="Late")
-    product = django_filters.ModelMultipleChoiceFilter(
-        field_name="lines__product",
-        queryset=lambda request: restrict(Product.objects.all(), request.user),
-        method="filter_product",
-        label="Product",
-    )
+    late = YesNoFilter(method="filter_late", label="Late")
+    product = RelatedFilter(Product, field_name="lines__product", method="filter_product", label="Product")
 
     class Meta:
         model = Order

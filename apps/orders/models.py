@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
+from functools import partial
 from typing import ClassVar
 
 import pgtrigger
@@ -16,12 +16,13 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
-from admin_ext.audit.triggers import GuardedTrigger
+from admin_ext.audit.triggers import GuardedTrigger, read_sql
 from admin_ext.models import Record
 from apps.customers.models import country_choices, currency_choices
 from apps.inventory.models import next_number
 from apps.orders.querysets import OrderLineQuerySet, OrderQuerySet, ShipmentLineQuerySet
-from apps.orders.sql import LinesTrigger, sql
+
+sql = partial(read_sql, __file__)
 
 
 class State(models.TextChoices):
@@ -197,20 +198,42 @@ class Order(Record):
     def __str__(self) -> str:
         return self.number
 
-    def can_become(self, state: str) -> bool:
-        """Whether the table of moves leads from here to `state`."""
-        return state in MOVES[State(self.state)]
-
-    def days_late(self, today: date) -> int:
-        """How long the customer has been waiting for more than was promised; as `OrderQuerySet.late`."""
-        waiting = self.state in (State.CONFIRMED, State.ALLOCATED) and self.required_on
-        return max(0, (today - self.required_on).days) if waiting else 0
-
     def settled_fields(self) -> tuple[str, ...]:
         if self.state == State.DRAFT or (self.brought_in and self.state != State.ALLOCATED):
             return ("number",)
-        of_warehouse = ("warehouse",) if self.state == State.ALLOCATED else ()
-        return ("number", "customer", "currency", "lines", *of_warehouse)
+        return ("number", "customer", "currency", "lines", *(["warehouse"] if self.state == State.ALLOCATED else []))
+
+
+class LinesTrigger(GuardedTrigger):
+    """Keeps an order's totals equal to its lines after one kind of statement, and refuses lines that come too late."""
+
+    level = pgtrigger.Statement
+    when = pgtrigger.After
+
+    # Where the changed rows of each kind of statement are found.
+    CHANGED: ClassVar = {
+        "insert": "new_rows",
+        "delete": "old_rows",
+        "update": """(
+    SELECT unnest(ARRAY[o.order_id, n.order_id]) AS order_id FROM old_rows o JOIN new_rows n ON n.id = o.id
+    WHERE (o.order_id, o.product_id, o.quantity, o.unit_price, o.discount)
+        IS DISTINCT FROM (n.order_id, n.product_id, n.quantity, n.unit_price, n.discount)
+) changed""",
+    }
+
+    def __init__(self, event: str) -> None:
+        operation, referencing = {
+            "insert": (pgtrigger.Insert, pgtrigger.Referencing(new="new_rows")),
+            "update": (pgtrigger.Update, pgtrigger.Referencing(old="old_rows", new="new_rows")),
+            "delete": (pgtrigger.Delete, pgtrigger.Referencing(old="old_rows")),
+        }[event]
+        super().__init__(
+            name=f"totals_{event}",
+            operation=operation,
+            referencing=referencing,
+            declare=[("touched", "bigint[]"), ("settled", "record")],
+            func=sql("totals_follow_lines", changed=self.CHANGED[event]),
+        )
 
 
 class OrderLine(Record):
@@ -278,12 +301,10 @@ class OrderLine(Record):
 
     def clean(self) -> None:
         """A line for which nobody wrote a price costs what the product costs on the day of the order."""
-        if self.unit_price is None and self.product_id and self.order.currency:
+        if self.unit_price is None and self.product_id:
             self.unit_price = self.product.price_on(self.order.ordered_on, self.order.currency)
-            if self.unit_price is None:
-                raise ValidationError(
-                    {"unit_price": f"{self.product} has no price in {self.order.currency} on that day. Write one."}
-                )
+        if self.unit_price is None and self.product_id:
+            raise ValidationError({"unit_price": f"{self.product} has no price in {self.order.currency} then."})
 
 
 class Shipment(Record):
@@ -358,12 +379,11 @@ class Return(Record):
 
 
 class ReturnLine(Record):
-    """So many units of an order line that came back."""
+    """So many units of an order line that came back of a `goods_return`; "return" is a word of the language."""
 
     part_of = "goods_return"
     natural_key_fields = ("goods_return__number", "order_line__number")
 
-    # "return" is a word of the language.
     goods_return = models.ForeignKey(Return, on_delete=models.CASCADE, db_index=False, related_name="lines")
     order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="return_lines")
     quantity = models.IntegerField(validators=[MinValueValidator(1)], help_text="Units.")

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Self
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Case, Count, F, Q, Sum, Value, When
 
 from admin_ext.querysets import RecordQuerySet
 
@@ -21,8 +21,15 @@ class OrderQuerySet(RecordQuerySet):
 
     def late(self, today: date) -> Self:
         """Orders that the customer was promised before `today` and that have not left the house."""
+        return self.filter(self._is_late(today))
+
+    def with_lateness(self, today: date) -> Self:
+        """Adds `late_by`: how long ago a late order should have left the house; None for the others."""
+        return self.annotate(late_by=Case(When(self._is_late(today), then=Value(today) - F("required_on"))))
+
+    def _is_late(self, today: date) -> Q:
         state = self.model.State
-        return self.filter(state__in=[state.CONFIRMED, state.ALLOCATED], required_on__lt=today)
+        return Q(state__in=[state.CONFIRMED, state.ALLOCATED], required_on__lt=today)
 
     def placed(self, *, after: date | None = None, until: date | None = None) -> Self:
         """Orders that came in after one day and not after another."""

@@ -16,13 +16,13 @@ from apps.customers.models import Customer
 from apps.customers.services import CustomerNotActive
 from apps.inventory.models import Warehouse
 from apps.inventory.services import allocate_stock, release_stock, ship_stock, take_back_stock
-from apps.orders.models import Order, OrderLine, Return, ReturnLine, Shipment, ShipmentLine, State
+from apps.orders.models import MOVES, Order, OrderLine, Return, ReturnLine, Shipment, ShipmentLine, State
 
 ADDRESS = ("name", "street", "city", "state", "postal_code", "country")
 
 
 def _can_become(state: State) -> Callable[[Order], bool]:
-    return lambda order: order.can_become(state)
+    return lambda order: state in MOVES[State(order.state)]
 
 
 class OrderCannotMove(Refused):
@@ -206,7 +206,7 @@ def _returnable(order: Order, quantities: Mapping[int, int]) -> list[OrderLine]:
 
 
 def _check_move(order: Order, state: State) -> None:
-    if not order.can_become(state):
+    if not _can_become(state)(order):
         raise OrderCannotMove(f"{order} is {_named(order.state)} and cannot become {_named(state)}.")
 
 

@@ -126,14 +126,12 @@ def orders(
 ) -> Iterator[OrderRow]:
     """`count` orders of the last 18 months, oldest first, none in need of work younger than they look."""
     buyers = _skewed(customer_count, 0.9)
-    sellers = _skewed(len(catalogue), 1.0)
-    sold = [row.status != "draft" for row in catalogue]
+    shelf = [position for position, row in enumerate(catalogue) if row.status != "draft"]
+    sellers = _skewed(len(shelf), 1.0)
     days = sorted(_day(random, today) for _ in range(count))
     for n, day in enumerate(days):
         lines = []
-        for position in dict.fromkeys(random.choices(range(len(catalogue)), cum_weights=sellers, k=_lines(random))):
-            if not sold[position]:
-                continue
+        for position in dict.fromkeys(random.choices(shelf, cum_weights=sellers, k=_lines(random))):
             quantity = random.choice([1, 2, 3, 4, 5, 6, 10, 12, 20, 24, 48])
             discount = random.choices(["0", "0.05", "0.10", "0.15"], [70, 15, 10, 5])[0]
             lines.append(LineRow(position, quantity, catalogue[position].price, Decimal(discount)))

@@ -14,7 +14,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from opsadmin.database import APP, OWNER, user_of
+import psycopg
+
+from opsadmin.database import APP, OWNER, as_role, user_of
 from opsadmin.embedded import Obstacle, broker, stack
 from opsadmin.embedded.claims import Taken, claim, holder_of
 from opsadmin.embedded.places import ROOT
@@ -39,12 +41,13 @@ def run(data: stack.Data, port: int) -> int:
             try:
                 if cluster:
                     cluster.wait_until_ready(supervisor.start(cluster.program()))
-                _prepare(supervisor, data, environment)
+                _prepare(supervisor, data, environment, cluster)
                 supervisor.start(stack.worker(environment))
                 supervisor.start(stack.beat(environment))
                 supervisor.start(stack.web(environment, port))
+                logins = _logins(environment)
                 supervisor.watch(until=lambda: _answers(port))
-                _introduce(port, environment)
+                say(f"\nopsadmin runs at http://127.0.0.1:{port}/  (Ctrl-C stops it)\n\n{logins}")
                 supervisor.watch()
             except ToldToStop:
                 say("stopping: web, beat, worker, then the database (Ctrl-C again to hurry)")
@@ -107,21 +110,36 @@ def _open_cluster(held: contextlib.ExitStack, data: stack.Data) -> Cluster:
     return cluster
 
 
-def _prepare(supervisor: Supervisor, data: stack.Data, environment: stack.Environment) -> None:
+def _prepare(supervisor: Supervisor, data: stack.Data, environment: stack.Environment, cluster: Cluster | None) -> None:
+    """Roles, tables, static files and the demo world, as far as they are not there yet."""
+
     def step(*arguments: str) -> None:
         program = Program(name=arguments[0][:8], command=stack.manage(*arguments), environment=environment)
         if code := supervisor.finish(program):
             raise NotPrepared(f"manage.py {arguments[0]} failed (exit code {code}); nothing was started.")
 
-    # Whose DATABASE_URL is one of the two roles has set the server up already, and may not do so here.
-    if user_of(environment["DATABASE_URL"]) not in (OWNER, APP):
+    if not _is_set_up(environment["DATABASE_URL"]):
         step("setup_database", "--verbosity", "0")
-    step("migrate", "--verbosity", "1")
+    step("migrate")
     with _when_changed(data.path / "static.stamp", _static_files()) as changed:
         if changed:
             step("collectstatic", "--no-input", "--verbosity", "0")
-    if stack.has_command("seed_demo"):
-        step("seed_demo", "--if-empty")
+    # A server that others look after is asked every time; our own cluster remembers.
+    with _when_changed(cluster.home / "seeded", "") if cluster else contextlib.nullcontext(True) as empty:
+        if empty:
+            step("seed_demo", "--if-empty")
+
+
+def _is_set_up(url: str) -> bool:
+    """Whether both roles can log in already. A URL that names one of them may not set anything up."""
+    if user_of(url) in (OWNER, APP):
+        return True
+    try:
+        for role in (OWNER, APP):
+            psycopg.connect(as_role(url, role)).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -156,10 +174,7 @@ def _answers(port: int) -> bool:
         connection.close()
 
 
-def _introduce(port: int, environment: stack.Environment) -> None:
-    say(f"\nopsadmin runs at http://127.0.0.1:{port}/  (Ctrl-C stops it)\n")
-    if stack.has_command("demo_logins"):
-        logins = subprocess.run(
-            stack.manage("demo_logins"), env=environment, capture_output=True, text=True, check=False
-        )
-        say(logins.stdout or logins.stderr)
+def _logins(environment: stack.Environment) -> str:
+    """What the person needs to log in, or why that cannot be said."""
+    asked = subprocess.run(stack.manage("demo_logins"), env=environment, capture_output=True, text=True, check=False)
+    return asked.stdout or asked.stderr

@@ -134,12 +134,6 @@ def _wait_for_database(cluster: Cluster, seconds: float = 60.0) -> None:
             time.sleep(0.1)
 
 
-def has_command(name: str) -> bool:
-    """Whether the product has this management command."""
-    parts = (ROOT / part for part in ("opsadmin", "admin_ext", "apps"))
-    return any(True for part in parts for _ in part.rglob(f"management/commands/{name}.py"))
-
-
 def web(environment: Environment, port: int) -> Program:
     command = python(
         "gunicorn", "opsadmin.wsgi:application", "--bind", f"127.0.0.1:{port}", "--workers", "2",

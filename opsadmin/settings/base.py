@@ -179,6 +179,7 @@ UNFOLD = {
     ],
     "SHOW_BACK_BUTTON": True,
     "STYLES": [lambda request: static("admin_ext/opsadmin.css")],
+    "DASHBOARD_CALLBACK": "opsadmin.dashboard.dashboard",
     "COMMAND": {"search_models": True},
     "SIDEBAR": {"show_search": False, "command_search": True, "navigation": "opsadmin.navigation.sidebar"},
     "COLORS": {

@@ -33,6 +33,7 @@ COLOURS = {
     "refused": "danger",
     "invalid": "danger",
     "drifted": "warning",
+    "left": "warning",
 }
 STATE_COLOURS = {"ready": "warning", "applied": "success", "failed": "danger", "making": "info", "applying": "info"}
 

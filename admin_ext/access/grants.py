@@ -43,7 +43,8 @@ class Grants:
 
     def _make_tables(self, sender: type[models.Model], **kwargs: Any) -> None:
         options = sender._meta
-        if options.abstract or options.proxy or not issubclass(sender, self.owner) or getattr(sender, "part_of", ""):
+        part_of: str = getattr(sender, "part_of", "")
+        if options.abstract or options.proxy or not issubclass(sender, self.owner) or part_of:
             return
         sender.user_grants_model = _make_table(sender, UserGrant, "User")  # type: ignore[attr-defined]
         sender.group_grants_model = _make_table(sender, GroupGrant, "Group")  # type: ignore[attr-defined]

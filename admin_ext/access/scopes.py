@@ -7,6 +7,8 @@ A scope model says which dimension it is (`dimension = "region"`) and inherits t
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import apps
 from django.db import connection, models
 
@@ -29,7 +31,7 @@ def scope_models() -> list[type[models.Model]]:
     return sorted(found, key=lambda model: model.dimension)  # type: ignore[attr-defined]
 
 
-def scope_permissions(dimension: str) -> list[tuple[str, str]]:
+def scope_permissions(dimension: str) -> list[tuple[str, Any]]:
     """The permissions for a scope model's `Meta.permissions`."""
     return [
         (f"access_{dimension}", f"Can work in this {dimension}"),

@@ -80,7 +80,7 @@ class RecordForm(forms.ModelForm):
             if key is None or field.queryset.filter(pk=key).exists():
                 continue
             field.queryset = field.queryset.model._default_manager.filter(pk=key)
-            field.label_from_instance = lambda row: NOT_VISIBLE  # type: ignore[method-assign]
+            field.label_from_instance = lambda obj: NOT_VISIBLE  # type: ignore[method-assign]
             field.disabled = True
             field.widget = forms.Select(choices=[(key, NOT_VISIBLE)])
 
@@ -164,7 +164,8 @@ class RecordForm(forms.ModelForm):
         """Write a value into the posted data, as its widget would have sent it."""
         key = self.add_prefix(name)
         if isinstance(field.widget, forms.MultiWidget):
-            for suffix, part in zip(field.widget.widgets_names, field.widget.decompress(value), strict=True):
+            parts: Any = field.widget.decompress(value)
+            for suffix, part in zip(field.widget.widgets_names, parts, strict=True):
                 self.data[f"{key}{suffix}"] = "" if part is None else str(part)  # type: ignore[index]
         elif isinstance(field, forms.BooleanField):
             if value:

@@ -44,7 +44,7 @@ class PartInlineMixin(RightsMixin):
         settled = whole.settled_fields() if isinstance(whole, Record) else ()
         return self._relation() not in settled and page.has_change_permission(request, whole)
 
-    def _relation(self) -> str:
+    def _relation(self) -> str | None:
         part_of = getattr(self.model, "part_of", "")
         return self.model._meta.get_field(part_of).remote_field.get_accessor_name() if part_of else ""
 

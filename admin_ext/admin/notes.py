@@ -60,7 +60,7 @@ class NotesMixin:
             attach_file(actor=request.user, record=row, file=upload, name=upload.name)  # type: ignore[arg-type]
         return self._back_to(row)
 
-    def attachment_view(self, request: HttpRequest, object_id: str, key: int) -> HttpResponse:
+    def attachment_view(self, request: HttpRequest, object_id: str, key: int) -> FileResponse:
         row = self.get_object(request, object_id)  # type: ignore[attr-defined]
         attachment = _on(Attachment, row).filter(pk=key).first() if row else None
         if attachment is None:

@@ -106,6 +106,7 @@ class Verb:
             if isinstance(field, RecordField):
                 field.offer(user)
             elif isinstance(field, forms.ModelChoiceField) and has_rights(field.queryset.model):
+                assert field.queryset is not None
                 field.queryset = restrict(field.queryset, user, "view")
         return styled(form)
 

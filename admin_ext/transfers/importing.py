@@ -116,7 +116,7 @@ class ImportSource(Source):
         proposals = []
         drafts = []
         for row in rows:
-            raw = row.cells if is_text else [_jsonable(cell) for cell in row.cells]
+            raw: Any = row.cells if is_text else [_jsonable(cell) for cell in row.cells]
             if row.problem:
                 drafts.append(self._damaged(row, raw, header))
                 continue

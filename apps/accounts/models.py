@@ -35,7 +35,7 @@ class User(Record, AbstractUser):
         max_length=64, default="UTC", validators=[validate_time_zone], help_text="Instants are shown in this zone."
     )
     password_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
-    groups = models.ManyToManyField(
+    groups = models.ManyToManyField(  # type: ignore[assignment]
         Group,
         through="Membership",
         blank=True,
@@ -43,7 +43,7 @@ class User(Record, AbstractUser):
         related_query_name="user",
         verbose_name="roles",
     )
-    user_permissions = None
+    user_permissions = None  # type: ignore[assignment]
 
     objects = People()
 

@@ -86,13 +86,13 @@ class RecordForm(forms.ModelForm):
 
     def _opened_on_older_version(self) -> Any:
         """The row as the person saw it, when it has moved since; None when it has not, or is not known."""
-        posted = self.data.get(self.add_prefix("record_version"), "")  # type: ignore[union-attr]
+        posted = self.data.get(self.add_prefix("record_version"), "")
         if not posted.isdigit() or int(posted) == self.instance.version:
             return None
         return self._as_of(int(posted))
 
     def _as_of(self, version: int) -> Any:
-        history = type(self.instance).history.filter(id=self.instance.pk, version=version)  # type: ignore[attr-defined]
+        history = type(self.instance).history.filter(id=self.instance.pk, version=version)
         return history.order_by("history_id").first()
 
     def _own_changes(self, opened: Any) -> list[str]:
@@ -171,7 +171,7 @@ class RecordForm(forms.ModelForm):
             if value:
                 self.data[key] = "on"  # type: ignore[index]
             else:
-                self.data.pop(key, None)  # type: ignore[attr-defined]
+                self.data.pop(key, None)
         else:
             self.data[key] = "" if value is None else str(field.prepare_value(value))  # type: ignore[index]
 

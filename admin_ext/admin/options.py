@@ -125,7 +125,7 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
                 return super().changeform_view(request, object_id, form_url, extra)
         except (NotPermitted, Refused, IntegrityError, ProtectedError) as error:
             # Everything is rolled back. Show the form again, with what was typed and why it was refused.
-            request._opsadmin_late_error = explain(error)  # type: ignore[attr-defined]
+            request._opsadmin_late_error = explain(error)
             return super().changeform_view(request, object_id, form_url, extra)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

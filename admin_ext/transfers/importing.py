@@ -71,7 +71,7 @@ class ImportSource(Source):
         declared = resource_for(plan.model)
         stored = plan.parameters["mapping"]
         table = open_table(
-            plan.file.file.path,  # type: ignore[union-attr]
+            plan.file.file.path,
             options=Mapping.from_json(stored, resource=plan.model).read if stored else None,
         )
         mapping = (

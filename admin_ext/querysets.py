@@ -14,7 +14,7 @@ class RecordQuerySet(models.QuerySet):
 
     def restrict(self, user: Any, action: str = "view") -> Self:
         """The rows to which `user` may do `action`."""
-        return restrict(self, user, action)  # type: ignore[return-value]
+        return restrict(self, user, action)  # type: ignore[return-value, type-var]
 
     def get_by_natural_key(self, *values: Any) -> Any:
         return self.get(**dict(zip(self.model.natural_key_fields, values, strict=True)))

@@ -54,9 +54,9 @@ def service(
                     check_inside(actor, type(row), [row.pk], right)
                 return result
 
-        call.service_name, call.right, call.subject = name, right, subject  # type: ignore[attr-defined]
-        call.possible, call.model = possible, model  # type: ignore[attr-defined]
-        call.takes = frozenset(p.name for p in parameters)  # type: ignore[attr-defined]
+        call.service_name, call.right, call.subject = name, right, subject
+        call.possible, call.model = possible, model
+        call.takes = frozenset(p.name for p in parameters)
         registry[name] = call
         return call  # type: ignore[return-value]
 

@@ -44,7 +44,7 @@ class OpsAdminSite(UnfoldAdminSite):
         if row is None:
             raise Http404
         return HttpResponseRedirect(
-            reverse(f"{self.name}:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])  # type: ignore[union-attr]
+            reverse(f"{self.name}:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
         )
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -43,10 +43,11 @@ class Grants:
 
     def _make_tables(self, sender: type[models.Model], **kwargs: Any) -> None:
         options = sender._meta
-        if options.abstract or options.proxy or not issubclass(sender, self.owner) or getattr(sender, "part_of", ""):
+        part_of: str = getattr(sender, "part_of", "")
+        if options.abstract or options.proxy or not issubclass(sender, self.owner) or part_of:
             return
-        sender.user_grants_model = _make_table(sender, UserGrant, "User")  # type: ignore[attr-defined]
-        sender.group_grants_model = _make_table(sender, GroupGrant, "Group")  # type: ignore[attr-defined]
+        sender.user_grants_model = _make_table(sender, UserGrant, "User")
+        sender.group_grants_model = _make_table(sender, GroupGrant, "Group")
 
 
 def _make_table(model: type[models.Model], parent: type[models.Model], holder: str) -> type[models.Model]:
@@ -54,7 +55,7 @@ def _make_table(model: type[models.Model], parent: type[models.Model], holder: s
     row = models.ForeignKey(model, on_delete=models.CASCADE, related_name=f"{holder.lower()}_grants")
     meta = type(
         "Meta",
-        (parent.Meta,),  # type: ignore[attr-defined]
+        (parent.Meta,),
         {
             "abstract": False,
             "app_label": model._meta.app_label,

@@ -42,7 +42,9 @@ def permission(model: type[models.Model], action: str) -> str:
 def whole_of(model: type[models.Model]) -> type[models.Model]:
     """The model of which `model` is a part (an order for its lines), or `model` itself."""
     while part_of := getattr(model, "part_of", ""):
-        model = model._meta.get_field(part_of).related_model
+        whole = model._meta.get_field(part_of).related_model
+        assert whole is not None
+        model = whole
     return model
 
 
@@ -118,6 +120,7 @@ class Access:
             return Q()
         if part_of := getattr(model, "part_of", ""):
             whole = model._meta.get_field(part_of).related_model
+            assert whole is not None
             return self.where(whole, _on_whole(action), f"{prefix}{part_of}__")
         by_role = self._where_by_role(model, action, prefix)
         if by_role is not None and not by_role:

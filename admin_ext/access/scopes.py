@@ -7,6 +7,8 @@ A scope model says which dimension it is (`dimension = "region"`) and inherits t
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import apps
 from django.db import connection, models
 
@@ -26,10 +28,10 @@ def scope_model(dimension: str) -> type[models.Model]:
 def scope_models() -> list[type[models.Model]]:
     """The model of every dimension, by its name."""
     found = [model for model in apps.get_models() if getattr(model, "dimension", "")]
-    return sorted(found, key=lambda model: model.dimension)  # type: ignore[attr-defined]
+    return sorted(found, key=lambda model: model.dimension)
 
 
-def scope_permissions(dimension: str) -> list[tuple[str, str]]:
+def scope_permissions(dimension: str) -> list[tuple[str, Any]]:
     """The permissions for a scope model's `Meta.permissions`."""
     return [
         (f"access_{dimension}", f"Can work in this {dimension}"),
@@ -40,14 +42,14 @@ def scope_permissions(dimension: str) -> list[tuple[str, str]]:
 def granted_places(user: models.Model, dimension: str) -> list[int]:
     """Keys of the places of `dimension` granted to the user or one of their groups, and of all places below them."""
     model = scope_model(dimension)
-    users, groups = model.user_grants_model._meta.db_table, model.group_grants_model._meta.db_table  # type: ignore[attr-defined]
+    users, groups = model.user_grants_model._meta.db_table, model.group_grants_model._meta.db_table
     table, app, name = model._meta.db_table, model._meta.app_label, model._meta.model_name
     below = (
         f"UNION SELECT t.id FROM {table} t JOIN covered c ON t.parent_id = c.id"
         if any(field.name == "parent" for field in model._meta.fields)
         else ""
     )
-    groups_sql, group_params = user.groups.values("pk").query.sql_with_params()  # type: ignore[attr-defined]
+    groups_sql, group_params = user.groups.values("pk").query.sql_with_params()
     sql = f"""
         WITH RECURSIVE permission AS (
             SELECT p.id FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id

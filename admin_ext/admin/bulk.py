@@ -69,15 +69,15 @@ class BulkViewsMixin:
     bulk_edit_fields: tuple[str, ...] = ()
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}_bulk"  # type: ignore[attr-defined]
-        bulk = path("bulk/<str:verb>/", self.admin_site.admin_view(self.bulk_view), name=name)  # type: ignore[attr-defined]
-        return [bulk, *super().get_urls()]  # type: ignore[misc]
+        name = f"{self.opts.app_label}_{self.opts.model_name}_bulk"
+        bulk = path("bulk/<str:verb>/", self.admin_site.admin_view(self.bulk_view), name=name)
+        return [bulk, *super().get_urls()]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         # Django's bulk delete lists names of rows that the person may not see.
-        actions = {n: a for n, a in super().get_actions(request).items() if n != "delete_selected"}  # type: ignore[misc]
+        actions = {n: a for n, a in super().get_actions(request).items() if n != "delete_selected"}
         for verb in self.verbs:
-            if verb.bulk and can(request.user, verb.right, self.model):  # type: ignore[attr-defined]
+            if verb.bulk and can(request.user, verb.right, self.model):
                 actions[verb.name] = (_ask(verb.name), verb.name, f"{verb.label} …")
         if self._editable(request):
             actions[EDIT] = (_ask(EDIT), EDIT, "Change values …")
@@ -91,7 +91,7 @@ class BulkViewsMixin:
             )
         except signing.BadSignature:
             raise Http404 from None
-        model = self.model  # type: ignore[attr-defined]
+        model = self.model
         chosen = next((each for each in self.verbs if each.name == verb and each.bulk), None)
         if verb == EDIT and self._editable(request):
             form: Any = EditForm(model, self._editable(request), *([request.POST] if "_go" in request.POST else []))
@@ -106,14 +106,14 @@ class BulkViewsMixin:
             plan = self._submit(request, selection, verb, chosen, form.cleaned_data, label)
             return HttpResponseRedirect(reverse("admin:plans_plan_change", args=[plan.pk]))
         context = {
-            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
-            "opts": self.opts,  # type: ignore[attr-defined]
-            "title": f"{label}: {rows.count():,} {self.opts.verbose_name_plural}",  # type: ignore[attr-defined]
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"{label}: {rows.count():,} {self.opts.verbose_name_plural}",
             "form": styled(form),
             "button": "Show me what would change",
             "selection": signing.dumps(selection.to_json(), salt=SALT),
             "sample": rows[:10],
-            "back": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),  # type: ignore[attr-defined]
+            "back": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
         }
         return TemplateResponse(request, "admin_ext/form_page.html", context)
 
@@ -126,14 +126,14 @@ class BulkViewsMixin:
         data: dict[str, Any],
         label: str,
     ) -> Any:
-        title = f"{label}: {self.opts.verbose_name_plural}, {selection.describe()}"  # type: ignore[attr-defined]
+        title = f"{label}: {self.opts.verbose_name_plural}, {selection.describe()}"
         parameters: dict[str, Any] = {"selection": selection.to_json(), "reason": data.get("reason", "")}
         if chosen is None:
             change = {"operation": data["operation"], "value": data["value"]}
             parameters["changes"] = {data["field"]: change}
             source = "edit"
         else:
-            parameters["verb"] = chosen.service.service_name  # type: ignore[attr-defined]
+            parameters["verb"] = chosen.service.service_name
             parameters["arguments"] = {name: _plain(value) for name, value in data.items()}
             source = "verb"
         return submit_plan(
@@ -141,13 +141,13 @@ class BulkViewsMixin:
             source=source,
             title=title,
             model=self.opts.label,
-            parameters=parameters,  # type: ignore[attr-defined]
+            parameters=parameters,
         )
 
     def _editable(self, request: HttpRequest) -> list[str]:
-        if not can(request.user, "change", self.model):  # type: ignore[attr-defined]
+        if not can(request.user, "change", self.model):
             return []
-        writable = field_rights(request.user, "change", self.model).writable  # type: ignore[attr-defined]
+        writable = field_rights(request.user, "change", self.model).writable
         return [name for name in self.bulk_edit_fields if name in writable]
 
 

@@ -38,16 +38,16 @@ class DocumentsMixin:
     documents: tuple[Document, ...] = ()
 
     def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view  # type: ignore[attr-defined]
+        wrap = self.admin_site.admin_view
         pages = [
             path(f"<path:object_id>/{each.name}/", wrap(self.document_view), {"name": each.name}, self._page(each))
             for each in self.documents
         ]
-        return [*pages, *super().get_urls()]  # type: ignore[misc]
+        return [*pages, *super().get_urls()]
 
     def document_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         document = next(each for each in self.documents if each.name == name)
-        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        row = self.get_object(request, object_id)
         if row is None or not document.is_offered(row):
             raise Http404
         content = document.content(row)
@@ -59,7 +59,7 @@ class DocumentsMixin:
 
     def document_buttons(self, row: models.Model) -> list[dict[str, Any]]:
         """The ways to the documents that make sense now."""
-        site = self.admin_site.name  # type: ignore[attr-defined]
+        site = self.admin_site.name
         return [
             {"label": each.label, "icon": each.icon, "url": reverse(f"{site}:{self._page(each)}", args=[row.pk])}
             for each in self.documents
@@ -67,4 +67,4 @@ class DocumentsMixin:
         ]
 
     def _page(self, document: Document) -> str:
-        return f"{self.opts.app_label}_{self.opts.model_name}_{document.name}"  # type: ignore[attr-defined]
+        return f"{self.opts.app_label}_{self.opts.model_name}_{document.name}"

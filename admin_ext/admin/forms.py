@@ -80,19 +80,19 @@ class RecordForm(forms.ModelForm):
             if key is None or field.queryset.filter(pk=key).exists():
                 continue
             field.queryset = field.queryset.model._default_manager.filter(pk=key)
-            field.label_from_instance = lambda row: NOT_VISIBLE  # type: ignore[method-assign]
+            field.label_from_instance = lambda obj: NOT_VISIBLE  # type: ignore[method-assign]
             field.disabled = True
             field.widget = forms.Select(choices=[(key, NOT_VISIBLE)])
 
     def _opened_on_older_version(self) -> Any:
         """The row as the person saw it, when it has moved since; None when it has not, or is not known."""
-        posted = self.data.get(self.add_prefix("record_version"), "")  # type: ignore[union-attr]
+        posted = self.data.get(self.add_prefix("record_version"), "")
         if not posted.isdigit() or int(posted) == self.instance.version:
             return None
         return self._as_of(int(posted))
 
     def _as_of(self, version: int) -> Any:
-        history = type(self.instance).history.filter(id=self.instance.pk, version=version)  # type: ignore[attr-defined]
+        history = type(self.instance).history.filter(id=self.instance.pk, version=version)
         return history.order_by("history_id").first()
 
     def _own_changes(self, opened: Any) -> list[str]:
@@ -164,13 +164,14 @@ class RecordForm(forms.ModelForm):
         """Write a value into the posted data, as its widget would have sent it."""
         key = self.add_prefix(name)
         if isinstance(field.widget, forms.MultiWidget):
-            for suffix, part in zip(field.widget.widgets_names, field.widget.decompress(value), strict=True):
+            parts: Any = field.widget.decompress(value)
+            for suffix, part in zip(field.widget.widgets_names, parts, strict=True):
                 self.data[f"{key}{suffix}"] = "" if part is None else str(part)  # type: ignore[index]
         elif isinstance(field, forms.BooleanField):
             if value:
                 self.data[key] = "on"  # type: ignore[index]
             else:
-                self.data.pop(key, None)  # type: ignore[attr-defined]
+                self.data.pop(key, None)
         else:
             self.data[key] = "" if value is None else str(field.prepare_value(value))  # type: ignore[index]
 

@@ -57,7 +57,7 @@ def history_of(record: models.Model, *, user: Any, before: int | None = None) ->
     found: list[tuple[Any, type[models.Model]]] = []
     more = None
     for model, condition in _sources(record):
-        rows = model.history.filter(**condition).order_by("-history_date", "-history_id")  # type: ignore[attr-defined]
+        rows = model.history.filter(**condition).order_by("-history_date", "-history_id")
         rows = rows.select_related("change_set__actor", "change_set__acting_as").annotate(previous=_previous(model))
         page = list(rows[before or 0 : (before or 0) + PAGE + 1])
         if len(page) > PAGE:

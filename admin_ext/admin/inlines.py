@@ -23,7 +23,7 @@ class PartInlineMixin(RightsMixin):
     show_change_link = False
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        names = [name for name in self.get_fields(request, obj) if name != "record_version"]  # type: ignore[attr-defined]
+        names = [name for name in self.get_fields(request, obj) if name != "record_version"]
         return [(None, {"fields": [*names, "record_version"]})]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -40,11 +40,11 @@ class PartInlineMixin(RightsMixin):
 
     def _may_change_whole(self, request: HttpRequest, whole: Any) -> bool:
         """The page of the whole decides, and the whole itself: an order that was confirmed keeps its lines."""
-        page = self.admin_site._registry[self.parent_model]  # type: ignore[attr-defined]
+        page = self.admin_site._registry[self.parent_model]
         settled = whole.settled_fields() if isinstance(whole, Record) else ()
         return self._relation() not in settled and page.has_change_permission(request, whole)
 
-    def _relation(self) -> str:
+    def _relation(self) -> str | None:
         part_of = getattr(self.model, "part_of", "")
         return self.model._meta.get_field(part_of).remote_field.get_accessor_name() if part_of else ""
 

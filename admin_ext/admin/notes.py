@@ -31,13 +31,13 @@ class NotesMixin:
     """For ModelAdmins of records: what people left on it, under its form."""
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}"  # type: ignore[attr-defined]
-        wrap = self.admin_site.admin_view  # type: ignore[attr-defined]
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        wrap = self.admin_site.admin_view
         return [
             path("<path:object_id>/note/", wrap(require_POST(self.note_view)), name=f"{name}_note"),
             path("<path:object_id>/attach/", wrap(require_POST(self.attach_view)), name=f"{name}_attach"),
             path("<path:object_id>/attachment/<int:key>/", wrap(self.attachment_view), name=f"{name}_attachment"),
-            *super().get_urls(),  # type: ignore[misc]
+            *super().get_urls(),
         ]
 
     def note_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -60,8 +60,8 @@ class NotesMixin:
             attach_file(actor=request.user, record=row, file=upload, name=upload.name)  # type: ignore[arg-type]
         return self._back_to(row)
 
-    def attachment_view(self, request: HttpRequest, object_id: str, key: int) -> HttpResponse:
-        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
+    def attachment_view(self, request: HttpRequest, object_id: str, key: int) -> FileResponse:
+        row = self.get_object(request, object_id)
         attachment = _on(Attachment, row).filter(pk=key).first() if row else None
         if attachment is None:
             raise Http404
@@ -83,19 +83,19 @@ class NotesMixin:
             "attachments": _on(Attachment, row).select_related("author")[:50],
             "note_form": styled(NoteForm()),
             "file_form": styled(FileForm()),
-            "may_note": self.has_change_permission(request, row),  # type: ignore[attr-defined]
+            "may_note": self.has_change_permission(request, row),
         }
 
     def _row_to_change(self, request: HttpRequest, object_id: str) -> Any:
-        row = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        row = self.get_object(request, object_id)
         if row is None or not isinstance(row, Record):
             raise Http404
-        if not self.has_change_permission(request, row):  # type: ignore[attr-defined]
+        if not self.has_change_permission(request, row):
             raise PermissionDenied
         return row
 
     def _back_to(self, row: models.Model) -> HttpResponse:
-        return HttpResponseRedirect(self._change_url(row) + "#notes")  # type: ignore[attr-defined]
+        return HttpResponseRedirect(self._change_url(row) + "#notes")
 
 
 def _on(kind: Any, row: models.Model) -> models.QuerySet:

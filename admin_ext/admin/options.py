@@ -54,7 +54,7 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
     show_facets = admin.ShowFacets.NEVER
     warn_unsaved_form = True
     save_as = False
-    change_form_template = "admin_ext/change_form.html"
+    change_form_template: str | None = "admin_ext/change_form.html"
     change_list_template = "admin_ext/change_list.html"
 
     def __init__(self, model: type[models.Model], admin_site: admin.AdminSite) -> None:
@@ -125,7 +125,7 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
                 return super().changeform_view(request, object_id, form_url, extra)
         except (NotPermitted, Refused, IntegrityError, ProtectedError) as error:
             # Everything is rolled back. Show the form again, with what was typed and why it was refused.
-            request._opsadmin_late_error = explain(error)  # type: ignore[attr-defined]
+            request._opsadmin_late_error = explain(error)
             return super().changeform_view(request, object_id, form_url, extra)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -270,6 +270,7 @@ def deleted_objects(objs: Any, request: HttpRequest, site: admin.AdminSite) -> t
     named: list[str] = []
     counts: dict[str, int] = {}
     lacking: set[str] = set()
+    model: Any
     for model, rows in collector.model_objs.items():
         counts[str(model._meta.verbose_name_plural)] = len(rows)
         visible = set(restrict(model._default_manager.filter(pk__in=[r.pk for r in rows]), request.user, "view"))

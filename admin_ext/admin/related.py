@@ -46,7 +46,8 @@ def hide_related(rows: Iterable[models.Model], user: Any, *, loaded: bool = True
         visible = _visible(field.related_model, {getattr(row, field.attname) for row in told}, user)
         for row in told:
             if getattr(row, field.attname) not in visible:
-                field.set_cached_value(row, NotVisible())
+                stand_in: Any = NotVisible()
+                field.set_cached_value(row, stand_in)
         known = [field.get_cached_value(row) for row in told if field.is_cached(row)]
         hide_related([each for each in known if isinstance(each, models.Model)], user, loaded=loaded)
 

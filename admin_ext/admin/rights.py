@@ -17,7 +17,7 @@ class RightsMixin:
     model: type[models.Model]
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
-        return restrict(super().get_queryset(request), request.user, "view")  # type: ignore[misc]
+        return restrict(super().get_queryset(request), request.user, "view")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -60,18 +60,18 @@ class RightsMixin:
     ) -> ModelChoiceField | None:
         rows = kwargs.get("queryset") or db_field.related_model._default_manager.all()
         kwargs["queryset"] = restrict(rows, request.user, "view")
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(
         self, db_field: models.ManyToManyField, request: HttpRequest, **kwargs: Any
     ) -> ModelMultipleChoiceField | None:
         rows = kwargs.get("queryset") or db_field.related_model._default_manager.all()
         kwargs["queryset"] = restrict(rows, request.user, "view")
-        return super().formfield_for_manytomany(db_field, request, **kwargs)  # type: ignore[misc]
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Every foreign key to a model that has a list of its own: never a select with all rows."""
-        registry = self.admin_site._registry  # type: ignore[attr-defined]
+        registry = self.admin_site._registry
         return tuple(
             field.name
             for field in self.model._meta.fields

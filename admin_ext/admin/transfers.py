@@ -49,22 +49,22 @@ class TransferViewsMixin:
     """For ModelAdmins whose model has a resource: `import/` and `export/`."""
 
     def get_urls(self) -> list[URLPattern]:
-        name = f"{self.opts.app_label}_{self.opts.model_name}"  # type: ignore[attr-defined]
-        wrap = self.admin_site.admin_view  # type: ignore[attr-defined]
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        wrap = self.admin_site.admin_view
         return [
             path("import/", wrap(self.import_view), name=f"{name}_import"),
             path("export/", wrap(self.export_view), name=f"{name}_export"),
-            *super().get_urls(),  # type: ignore[misc]
+            *super().get_urls(),
         ]
 
     def transfer_buttons(self, request: HttpRequest) -> list[dict[str, str]]:
         """What the list offers."""
-        if not has_resource(self.model):  # type: ignore[attr-defined]
+        if not has_resource(self.model):
             return []
         buttons = []
-        if self.has_import_permission(request):  # type: ignore[attr-defined]
+        if self.has_import_permission(request):
             buttons.append({"label": "Import", "icon": "upload", "url": self._url("import")})
-        if self.has_export_permission(request):  # type: ignore[attr-defined]
+        if self.has_export_permission(request):
             query = request.GET.urlencode()
             url = self._url("export") + (f"?{query}" if query else "")
             buttons.append({"label": "Export", "icon": "download", "url": url})
@@ -72,7 +72,7 @@ class TransferViewsMixin:
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
         """Takes a file and hands it to a worker, which makes a plan of it."""
-        if not has_resource(self.model) or not self.has_import_permission(request):  # type: ignore[attr-defined]
+        if not has_resource(self.model) or not self.has_import_permission(request):
             raise PermissionDenied
         form = ImportForm(request.POST or None, request.FILES or None)
         profiles = restrict(Profile.objects.all(), request.user, "view")
@@ -84,22 +84,22 @@ class TransferViewsMixin:
                     actor=request.user,
                     source=upload,
                     name=upload.name,
-                    resource=profile.resource if profile else self.opts.label,  # type: ignore[attr-defined]
+                    resource=profile.resource if profile else self.opts.label,
                     profile=profile,
                 )
             except (NotPermitted, MappingNotUsable) as error:
                 form.add_error(None, str(error))
             else:
                 return HttpResponseRedirect(reverse("admin:plans_plan_change", args=[plan.pk]))
-        title = f"Import {self.opts.verbose_name_plural}"  # type: ignore[attr-defined]
+        title = f"Import {self.opts.verbose_name_plural}"
         return self._form_page(request, form, title, "Read the file", "upload")
 
     def export_view(self, request: HttpRequest) -> HttpResponse:
         """Shows what would be exported of the list as it is filtered, and hands in the job."""
-        if not has_resource(self.model) or not self.has_export_permission(request):  # type: ignore[attr-defined]
+        if not has_resource(self.model) or not self.has_export_permission(request):
             raise PermissionDenied
         selection = self.selection_of(request)
-        form = _export_form(request, self.model)  # type: ignore[attr-defined]
+        form = _export_form(request, self.model)
         if request.method == "POST" and form.is_valid():
             try:
                 job = submit_export(
@@ -113,15 +113,15 @@ class TransferViewsMixin:
             else:
                 messages.success(request, "The export is being written. You will find the file here.")
                 return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.pk]))
-        title = f"Export {self.opts.verbose_name_plural}: {selection.describe()}"  # type: ignore[attr-defined]
+        title = f"Export {self.opts.verbose_name_plural}: {selection.describe()}"
         return self._form_page(request, form, title, "Export", "download")
 
     def selection_of(self, request: HttpRequest) -> Selection:
         """The list as its address says: filters and search, in its order."""
-        changelist = self.get_changelist_instance(request)  # type: ignore[attr-defined]
+        changelist = self.get_changelist_instance(request)
         ordering = changelist.get_ordering(request, changelist.root_queryset)
         return Selection(
-            model=self.opts.label,  # type: ignore[attr-defined]
+            model=self.opts.label,
             filters={name: values for name, values in request.GET.lists() if name not in NOT_FILTERS},
             search=request.GET.get("q", ""),
             ordering=[each for each in ordering if isinstance(each, str) and each not in ("pk", "-pk")],
@@ -131,15 +131,15 @@ class TransferViewsMixin:
         """What a file may fill from here: the list's own model, and the parts of its records."""
         parts = [
             relation.related_model
-            for relation in self.opts.related_objects  # type: ignore[attr-defined]
+            for relation in self.opts.related_objects
             if getattr(relation.related_model, "part_of", "") == relation.field.name
         ]
-        return [model._meta.label for model in (self.model, *parts) if has_resource(model)]  # type: ignore[attr-defined]
+        return [model._meta.label for model in (self.model, *parts) if has_resource(model)]
 
     def _form_page(self, request: HttpRequest, form: forms.Form, title: str, button: str, icon: str) -> HttpResponse:
         context = {
-            **self.admin_site.each_context(request),  # type: ignore[attr-defined]
-            "opts": self.opts,  # type: ignore[attr-defined]
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
             "title": title,
             "form": styled(form),
             "button": button,
@@ -149,7 +149,7 @@ class TransferViewsMixin:
         return TemplateResponse(request, "admin_ext/form_page.html", context)
 
     def _url(self, name: str) -> str:
-        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}")  # type: ignore[attr-defined]
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}")
 
 
 def _export_form(request: HttpRequest, model: Any) -> forms.Form:

@@ -87,15 +87,15 @@ class Verb:
 
     @property
     def name(self) -> str:
-        return self.service.service_name.partition(".")[2]  # type: ignore[attr-defined]
+        return self.service.service_name.partition(".")[2]
 
     @property
     def right(self) -> str:
-        return self.service.right  # type: ignore[attr-defined]
+        return self.service.right
 
     def is_offered(self, user: Any, row: models.Model) -> bool:
-        possible = self.service.possible  # type: ignore[attr-defined]
-        asked_on = apps.get_model(self.service.model) if self.given else row  # type: ignore[attr-defined]
+        possible = self.service.possible
+        asked_on = apps.get_model(self.service.model) if self.given else row
         return (possible is None or possible(row)) and can(user, self.right, asked_on)
 
     def make_form(self, data: Any, *, user: Any, row: models.Model | None = None) -> forms.Form:
@@ -106,11 +106,12 @@ class Verb:
             if isinstance(field, RecordField):
                 field.offer(user)
             elif isinstance(field, forms.ModelChoiceField) and has_rights(field.queryset.model):
+                assert field.queryset is not None
                 field.queryset = restrict(field.queryset, user, "view")
         return styled(form)
 
     def call(self, *, actor: Any, row: models.Model, **arguments: Any) -> Any:
         if self.given:
-            taken = {name: value for name, value in arguments.items() if name in self.service.takes}  # type: ignore[attr-defined]
+            taken = {name: value for name, value in arguments.items() if name in self.service.takes}
             return self.service(actor=actor, **self.given(row), **taken)
         return call_service(self.service, actor=actor, row=row, **arguments)

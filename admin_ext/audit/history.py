@@ -98,7 +98,7 @@ def _loosened(field: models.Field) -> models.Field:
         plain.set_attributes_from_name(field.name)
         field = plain
     if isinstance(field, FileField):
-        field.__class__ = models.TextField
+        field.__class__ = models.TextField  # type: ignore[assignment]
     field.null = True
     field.blank = True
     field.default = models.NOT_PROVIDED

@@ -49,7 +49,7 @@ class GuardedTriggerSql(compiler.UpsertTriggerSql):
 class GuardedTrigger(pgtrigger.Trigger):
     """A trigger installed by `GuardedTriggerSql`."""
 
-    def compile(self, model: type[models.Model]) -> compiler.Trigger:
+    def compile(self, model: Any) -> compiler.Trigger:
         declared = self.render_declare(model)
         return compiler.Trigger(
             name=self.name,

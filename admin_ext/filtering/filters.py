@@ -60,7 +60,7 @@ class DayRangeFilter(django_filters.DateFromToRangeFilter):
             return timezone.make_aware(datetime.combine(day, time.min))
         return day
 
-    def _column(self, model: type[models.Model]) -> models.Field:
+    def _column(self, model: Any) -> models.Field:
         *hops, name = self.field_name.split("__")
         for hop in hops:
             model = model._meta.get_field(hop).related_model

@@ -30,7 +30,7 @@ class FilterSet(django_filters.FilterSet):
     }
 
     @classmethod
-    def filter_for_lookup(cls, field: models.Field, lookup_type: str) -> tuple[type, dict[str, Any]]:
+    def filter_for_lookup(cls, field: Any, lookup_type: str) -> tuple[type, dict[str, Any]]:
         if isinstance(field, models.GeneratedField):
             field = field.output_field
         # No filter multiplies rows, so none sorts the whole table for DISTINCT.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.db import models
@@ -27,6 +27,6 @@ def search(queryset: models.QuerySet[M], term: str) -> models.QuerySet[M]:
     columns = getattr(model, "search_words", ())
     if columns and words:
         query = SearchQuery(" & ".join(f"{word}:*" for word in words), search_type="raw", config="simple")
-        queryset = queryset.alias(_words=SearchVector(*columns, config="simple"))
+        queryset = cast("models.QuerySet[M]", queryset.alias(_words=SearchVector(*columns, config="simple")))
         found |= Q(_words=query)
     return queryset.filter(found) if found else queryset.none()

@@ -183,7 +183,7 @@ def end(run: Run, state: str, *, error: str = "") -> None:
         if not ended:
             return
         run.job.refresh_from_db()
-        if run.job.change_set_id:
+        if run.job.change_set is not None:
             finish_change_set(run.job.change_set, rows=run.job.cursor.get("recorded", 0), counts=run.job.counts)
         run.note(state, error)
         for listener in ended_listeners:

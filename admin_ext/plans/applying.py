@@ -120,6 +120,7 @@ def _apply_in_one(run: Run, plan: Plan, apply: _Applier) -> None:
             run.save_cursor(number=rows[-1].number)
         bad = PlanRow.objects.filter(plan=plan, outcome__in=[Action.REFUSED, Action.DRIFTED]).order_by("number").first()
         if bad:
+            assert bad.errors is not None  # written with the outcome
             raise JobFailed(
                 f"Nothing was applied: row {bad.number} ({bad.key}) could not be. {bad.errors[0]['message']} "
                 "All or nothing was asked for."

@@ -62,7 +62,7 @@ class Differ:
         self.new_values = new_values or {}
         self.labels = labels or {}
         self.columns = [name for name in columns if name not in self.sequences]
-        self.fields = {name: model._meta.get_field(name) for name in (*self.columns, *self.sequences)}
+        self.fields: dict[str, Any] = {name: model._meta.get_field(name) for name in (*self.columns, *self.sequences)}
         self.cleaners = {name: Cleaner(self.fields[name]) for name in self.columns}
         self.references = References(model=model, fields=self.fields, labels=self.labels)
         self.constraints = CheckConstraints(model)

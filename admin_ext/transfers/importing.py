@@ -71,7 +71,7 @@ class ImportSource(Source):
         declared = resource_for(plan.model)
         stored = plan.parameters["mapping"]
         table = open_table(
-            plan.file.file.path,  # type: ignore[union-attr]
+            plan.file.file.path,
             options=Mapping.from_json(stored, resource=plan.model).read if stored else None,
         )
         mapping = (
@@ -116,7 +116,7 @@ class ImportSource(Source):
         proposals = []
         drafts = []
         for row in rows:
-            raw = row.cells if is_text else [_jsonable(cell) for cell in row.cells]
+            raw: Any = row.cells if is_text else [_jsonable(cell) for cell in row.cells]
             if row.problem:
                 drafts.append(self._damaged(row, raw, header))
                 continue

@@ -79,7 +79,7 @@ class Mapping:
         """The mapping of a file whose columns are called as our fields are, as an export's are."""
         declared = resource_for(resource)
         model = declared.get_model()
-        names = {}
+        names: dict[str, str] = {}
         for name in declared.importable():
             field = model._meta.get_field(name)
             for called in (name, str(field.verbose_name)):

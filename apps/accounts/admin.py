@@ -27,7 +27,7 @@ def places() -> list[tuple[str, list[tuple[str, str]]]]:
     return [
         (
             str(model._meta.verbose_name_plural).capitalize(),
-            [(f"{model.dimension}:{row.natural_key()[0]}", str(row)) for row in model._default_manager.all()],  # type: ignore[attr-defined]
+            [(f"{model.dimension}:{row.natural_key()[0]}", str(row)) for row in model._default_manager.all()],
         )
         for model in scope_models()
     ]
@@ -94,7 +94,7 @@ class UserAdmin(ModelAdmin):
         granted = [
             str(grant.content_object)
             for model in scope_models()
-            for grant in model.user_grants_model.objects.filter(user=user).select_related("content_object")  # type: ignore[attr-defined]
+            for grant in model.user_grants_model.objects.filter(user=user).select_related("content_object")
         ]
         return ", ".join(sorted(granted)) or "none of their own"
 

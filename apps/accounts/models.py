@@ -20,7 +20,7 @@ def validate_time_zone(value: str) -> None:
         raise ValidationError(f"“{value}” is not a time zone. Use a name such as Europe/Stockholm.")
 
 
-class People(UserManager.from_queryset(RecordQuerySet)):  # type: ignore[misc]
+class People(UserManager.from_queryset(RecordQuerySet)):
     """Django's user manager with the reads that every record has."""
 
     use_in_migrations = False
@@ -35,7 +35,7 @@ class User(Record, AbstractUser):
         max_length=64, default="UTC", validators=[validate_time_zone], help_text="Instants are shown in this zone."
     )
     password_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
-    groups = models.ManyToManyField(
+    groups = models.ManyToManyField(  # type: ignore[assignment]
         Group,
         through="Membership",
         blank=True,
@@ -43,7 +43,7 @@ class User(Record, AbstractUser):
         related_query_name="user",
         verbose_name="roles",
     )
-    user_permissions = None
+    user_permissions = None  # type: ignore[assignment]
 
     objects = People()
 
@@ -92,7 +92,7 @@ class Role(Group):
         default_permissions = ("view", "add", "change", "delete", "grant")
 
 
-class RolePermission(Group.permissions.through):  # type: ignore[name-defined,misc]
+class RolePermission(Group.permissions.through):  # type: ignore[name-defined]
     """One right of one role, on the record."""
 
     history = History()

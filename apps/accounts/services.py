@@ -136,7 +136,7 @@ def _check_holds(actor: User, permissions: object) -> None:
     An administrator of roles (`accounts.grant_role`) hands on all rights but those over people and roles, which they
     must hold themselves: who may ship need not be an administrator, but nobody makes administrators above themselves.
     """
-    for permission in permissions:  # type: ignore[attr-defined]
+    for permission in permissions:
         name = f"{permission.content_type.app_label}.{permission.codename}"
         business = permission.content_type.app_label != "accounts"
         if not actor.has_perm(name) and not (business and actor.has_perm("accounts.grant_role")):

@@ -271,7 +271,7 @@ class OrderAdmin(ModelAdmin):
 
 
 class ShipmentLineInline(TabularInline):
-    model = ShipmentLine
+    model: Any = ShipmentLine
     tab = False
     fields = ["line", "product", "quantity"]
     readonly_fields = ["line", "product"]

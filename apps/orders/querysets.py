@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self
 
-from django.db.models import Case, Count, F, Q, Sum, Value, When
+from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
 
 from admin_ext.querysets import RecordQuerySet
 
@@ -36,7 +36,7 @@ class OrderQuerySet(RecordQuerySet):
         found = self.filter(ordered_on__gt=after) if after else self
         return found.filter(ordered_on__lte=until) if until else found
 
-    def by_state_and_age(self, today: date) -> Self:
+    def by_state_and_age(self, today: date) -> QuerySet[Any, dict[str, Any]]:
         """One row per state of the open orders: `state`, `total`, and of these `week`, `month` and `older` by age.
 
         Ages are counted from the day of the order: up to 7 days, up to 30, more.

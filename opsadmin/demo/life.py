@@ -58,8 +58,9 @@ def _work_on_customers(random: Random, people: dict[str, User]) -> None:
 
 def _work_on_prices(random: Random, people: dict[str, User], today: date) -> None:
     analyst = people["analyst"]
-    goods = list(Product.objects.filter(status="active").order_by("sku")[:200])
+    goods = list(Product.objects.filter(status="active", list_price__isnull=False).order_by("sku")[:200])
     for product in random.sample(goods, 12):
+        assert product.list_price is not None
         with change_set(actor=analyst, door=Door.FORM):
             reprice_product(
                 actor=analyst,
@@ -82,9 +83,9 @@ def _work_on_orders(random: Random, people: dict[str, User], today: date) -> Non
         actor = people[username]
         buyers = list(Customer.objects.filter(region__code=region, status="active").order_by("code"))
         shelves = list(
-            StockLevel.objects.filter(warehouse__code=warehouse, available__gt=100).select_related(
-                "product", "warehouse"
-            )[:60]
+            StockLevel.objects.filter(
+                warehouse__code=warehouse, available__gt=100, product__list_price__isnull=False
+            ).select_related("product", "warehouse")[:60]
         )
         for _ in range(count):
             order = _place(random, actor, buyers, shelves, today)

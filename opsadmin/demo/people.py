@@ -59,11 +59,9 @@ def make_people(roles: dict[str, Role]) -> dict[str, User]:
 
 def grant_place(user: User, place: object) -> None:
     """Let somebody work in a place of a scope; call inside a change set."""
-    dimension = place.dimension  # type: ignore[attr-defined]
+    dimension = place.dimension
     permission = Permission.objects.get(
-        content_type__app_label=place._meta.app_label,  # type: ignore[attr-defined]
+        content_type__app_label=place._meta.app_label,
         codename=f"access_{dimension}",
     )
-    place.user_grants_model.objects.get_or_create(  # type: ignore[attr-defined]
-        user=user, permission=permission, content_object=place
-    )
+    place.user_grants_model.objects.get_or_create(user=user, permission=permission, content_object=place)

@@ -44,7 +44,7 @@ def open_folders(data: Path) -> None:
 class Channel(filesystem.Channel):
     """kombu's channel, with atomic messages and exchange tables."""
 
-    def _put(self, queue: str, payload: Any, **_: Any) -> None:  # type: ignore[override]
+    def _put(self, queue: str, payload: Any, **_: Any) -> None:
         # Wall-clock time: the order of names must hold across a reboot, at which the monotonic clock begins anew.
         name = f"{time.time_ns():020}_{uuid.uuid4()}.{queue}.msg"
         _write(Path(self.data_folder_out) / name, dumps(payload))

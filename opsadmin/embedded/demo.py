@@ -120,13 +120,15 @@ def _prepare(supervisor: Supervisor, data: stack.Data, environment: stack.Enviro
 
     if not _is_set_up(environment["DATABASE_URL"]):
         step("setup_database", "--verbosity", "0")
-    step("migrate")
-    with _when_changed(data.path / "static.stamp", _static_files()) as changed:
+    # A server that others look after is asked every time; our own cluster remembers what it was given.
+    with _when_changed(cluster.home / "migrated" if cluster else None, _fingerprint("**/*.py")) as changed:
+        if changed:
+            step("migrate")
+    with _when_changed(data.path / "static.stamp", _fingerprint("**/static/**/*")) as changed:
         if changed:
             step("collectstatic", "--no-input", "--verbosity", "0")
-    # A server that others look after is asked every time; our own cluster remembers.
-    with _when_changed(cluster.home / "seeded", "") if cluster else contextlib.nullcontext(True) as empty:
-        if empty:
+    with _when_changed(cluster.home / "seeded" if cluster else None, "") as changed:
+        if changed:
             step("seed_demo", "--if-empty")
 
 
@@ -143,21 +145,21 @@ def _is_set_up(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def _when_changed(stamp: Path, fingerprint: str) -> Iterator[bool]:
-    """Whether the fingerprint differs from the one that the last successful block left."""
-    changed = not stamp.exists() or stamp.read_text() != fingerprint
+def _when_changed(stamp: Path | None, fingerprint: str) -> Iterator[bool]:
+    """Whether the fingerprint differs from the one that the last successful block left; always, without a stamp."""
+    changed = stamp is None or not stamp.exists() or stamp.read_text() != fingerprint
     yield changed
-    if changed:
+    if changed and stamp:
         stamp.write_text(fingerprint)
 
 
-def _static_files() -> str:
-    """A fingerprint of all static files: those of installed packages by version, our own by time and size."""
+def _fingerprint(pattern: str) -> str:
+    """Changes with the product's files that the pattern names, by time and size, and with any installed package."""
     digest = hashlib.sha256()
     for package in sorted(f"{found.name} {found.version}" for found in importlib.metadata.distributions()):
         digest.update(package.encode())
     for part in ("opsadmin", "admin_ext", "apps"):
-        for path in sorted((ROOT / part).glob("**/static/**/*")):
+        for path in sorted((ROOT / part).glob(pattern)):
             found = path.stat()
             digest.update(f"{path} {found.st_mtime_ns} {found.st_size}".encode())
     return digest.hexdigest()

@@ -135,8 +135,9 @@ def _wait_for_database(cluster: Cluster, seconds: float = 60.0) -> None:
 
 
 def web(environment: Environment, port: int) -> Program:
+    # Loaded once and forked: two workers are up as soon as one.
     command = python(
-        "gunicorn", "opsadmin.wsgi:application", "--bind", f"127.0.0.1:{port}", "--workers", "2",
+        "gunicorn", "opsadmin.wsgi:application", "--bind", f"127.0.0.1:{port}", "--workers", "2", "--preload",
         "--no-control-socket", "--access-logfile", "-",
     )  # fmt: skip
     return Program(name="web", command=command, environment=environment)

@@ -26,7 +26,7 @@ def start(command: Sequence[str], death_signal: int, **options: Any) -> subproce
         raise
     finally:
         os.close(watched)
-    process.held_pipe = held  # type: ignore[attr-defined]  # open for as long as this process lives
+    process.held_pipe = held  # open for as long as this process lives
     return process
 
 

@@ -55,7 +55,7 @@ def _tables(change_set: ChangeSet, user: Any) -> list[dict[str, Any]]:
     """Per model: how many rows were touched, and the first of them that the person may see, each with its history."""
     tables = []
     for model in tracked_models():
-        rows = model.history.filter(change_set=change_set)  # type: ignore[attr-defined]
+        rows = model.history.filter(change_set=change_set)
         total = rows.count()
         if not total:
             continue

@@ -76,7 +76,7 @@ class JobAdmin(ReadOnlyModelAdmin):
     def retry_view(self, request: HttpRequest, key: int) -> HttpResponse:
         return self._do(request, key, retry_job, "It is queued again.")
 
-    def file_view(self, request: HttpRequest, key: int) -> HttpResponse:
+    def file_view(self, request: HttpRequest, key: int) -> FileResponse:
         """A download: the rights of now, not those of when the file was made."""
         file = JobFile.objects.select_related("job").filter(pk=key, owner=request.user).first()
         if file is None:

@@ -79,7 +79,7 @@ class PlanAdmin(ReadOnlyModelAdmin):
     def discard_view(self, request: HttpRequest, key: int) -> HttpResponse:
         return self._do(request, key, lambda plan: discard_plan(actor=request.user, plan=plan))
 
-    def failed_view(self, request: HttpRequest, key: int) -> HttpResponse:
+    def failed_view(self, request: HttpRequest, key: int) -> FileResponse:
         """The rows that failed, as a file in the shape they came in."""
         plan = self.get_object(request, str(key))
         if plan is None or plan.created_by_id != request.user.pk or not plan.header:
@@ -148,7 +148,7 @@ def _shown(rows: list[PlanRow], plan: Plan, user: Any) -> list[dict[str, Any]]:
     """Rows in words: columns by their names, related rows by theirs as far as the person may see them."""
     model = plan.get_model()
     visible = field_rights(user, "view", model).visible
-    by_column = {field.column: field for field in model._meta.concrete_fields if field.name in visible}
+    by_column: dict[str, Any] = {field.column: field for field in model._meta.concrete_fields if field.name in visible}
     names = _names(rows, by_column, user)
     return [
         {
@@ -175,7 +175,7 @@ def _names(rows: list[PlanRow], by_column: dict[str, Any], user: Any) -> dict[tu
     wanted: dict[type[models.Model], set[int]] = {}
     for column, field in by_column.items():
         if isinstance(field, models.ForeignKey):
-            keys = {(each or {}).get(column) for row in rows for each in (row.before, row.after)} - {None}
+            keys: set[Any] = {(each or {}).get(column) for row in rows for each in (row.before, row.after)} - {None}
             wanted.setdefault(field.related_model, set()).update(keys)
     return {
         (model, row.pk): str(row)

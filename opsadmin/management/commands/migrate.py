@@ -47,7 +47,7 @@ def models_stay_rendered() -> Iterator[None]:
     Django rebuilds a model and everything that refers to it after each such operation, though none of the operations
     looks at the rebuilt class: with a history and two grant tables per model that was nine tenths of a first migrate.
     """
-    append = ProjectState._append_option  # type: ignore[attr-defined]
+    append = ProjectState._append_option
     quiet = {"indexes", "constraints", "triggers"}
 
     def append_without_rendering(self: Any, app_label: str, model_name: str, option: str, value: Any) -> None:

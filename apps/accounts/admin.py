@@ -7,7 +7,9 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
+from django.db.models import Prefetch
 
+from admin_ext.access.rights import restrict
 from admin_ext.access.scopes import scope_models
 from admin_ext.admin import ModelAdmin, ReasonForm, TabularInline, Verb, display, register
 from apps.accounts import services
@@ -79,7 +81,17 @@ class UserAdmin(ModelAdmin):
     ]
 
     def get_queryset(self, request: Any) -> Any:
-        return super().get_queryset(request).prefetch_related("groups")
+        people = super().get_queryset(request).prefetch_related("groups")
+        for model in scope_models():
+            seen = restrict(model._default_manager.all(), request.user, "view")
+            grants = model.user_grants_model.objects.filter(content_object__in=seen)
+            people = people.prefetch_related(Prefetch(_grants(model), grants.select_related("content_object")))
+        return people
+
+    def save_model(self, request: Any, obj: User, form: Any, change: bool) -> None:
+        if not change:
+            obj.is_staff = True  # whoever has an account works here
+        super().save_model(request, obj, form, change)
 
     @display(description="name", ordering="last_name")
     def full_name(self, user: User) -> str:
@@ -91,12 +103,15 @@ class UserAdmin(ModelAdmin):
 
     @display(description="places")
     def shown_places(self, user: User) -> str:
-        granted = [
-            str(grant.content_object)
-            for model in scope_models()
-            for grant in model.user_grants_model.objects.filter(user=user).select_related("content_object")
+        places = [
+            str(grant.content_object) for model in scope_models() for grant in getattr(user, _grants(model)).all()
         ]
-        return ", ".join(sorted(granted)) or "none of their own"
+        return ", ".join(sorted(places)) or "none that you may see"
+
+
+def _grants(model: Any) -> str:
+    """The name under which a person has their grants on the places of a scope dimension."""
+    return model.user_grants_model._meta.get_field("user").remote_field.get_accessor_name()
 
 
 class MembershipInline(TabularInline):

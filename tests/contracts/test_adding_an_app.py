@@ -179,6 +179,7 @@ def test_it_takes_under_a_hundred_lines():
     assert lines + settings_lines < MOST_LINES
 
 
+@pytest.mark.matrix
 def test_its_contracts_hold(project, django_db_setup):
     run(project, "manage.py", "makemigrations", "fleet", "--no-header")
     run(project, "-c", MIGRATE, databases.template_name())
@@ -190,6 +191,7 @@ def test_its_contracts_hold(project, django_db_setup):
     assert found and int(found[1]) >= 29, said
 
 
+@pytest.mark.matrix
 def test_it_is_written_as_the_rest_is(project):
     files = [name for name in blocks() if (project / name).exists()]
     run(project, "-m", "ruff", "check", "--no-cache", *files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
-from admin_ext.admin import ModelAdmin, ReasonForm, TabularInline, Verb, display, register
+from admin_ext.admin import ModelAdmin, ReasonForm, TabularInline, Verb, display, money, register
 from apps.customers import services
 from apps.customers.models import Address, Contact, Customer, Region
 
@@ -62,5 +62,5 @@ class CustomerAdmin(ModelAdmin):
         return customer.status, customer.get_status_display()
 
     @display(description="credit limit", ordering="credit_limit")
-    def credit(self, customer: Customer) -> str:
-        return f"{customer.credit_limit:,.2f} {customer.currency}"
+    def credit(self, customer: Customer) -> str | None:
+        return money(customer.credit_limit, customer.currency)

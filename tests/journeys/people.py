@@ -99,7 +99,8 @@ class Person:
     def sees(self, *texts: str) -> None:
         """Every one of the texts is on the page."""
         for text in texts:
-            expect(self.main.get_by_text(re.compile(re.escape(text))).locator("visible=true").first).to_be_visible()
+            words = re.compile(r"\s+".join(map(re.escape, text.split())))
+            expect(self.main.get_by_text(words).locator("visible=true").first).to_be_visible()
 
     def photograph(self, name: str) -> None:
         """Keep what is on the screen; with OPSADMIN_SCREENSHOTS=1 as a picture of the docs."""

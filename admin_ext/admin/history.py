@@ -117,7 +117,8 @@ def _previous_rows(found: list[tuple[Any, Any]]) -> dict[Any, dict[int, Any]]:
 def _who(row: Any) -> str:
     if row.change_set and row.change_set.actor:
         return str(row.change_set.actor)
-    return f"database login {row.db_user}"
+    door = f"{row.change_set.get_door_display()}, " if row.change_set else ""
+    return f"{door}database login {row.db_user}"
 
 
 class _Names:

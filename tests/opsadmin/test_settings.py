@@ -71,6 +71,20 @@ class TestEveryAnswer:
 
 
 @pytest.mark.django_db
+class TestAPageThatIsNotToBeHad:
+    @pytest.mark.parametrize(
+        ("address", "status", "said"),
+        [("/nowhere/at/all/", 404, "There is nothing here"), ("/accounts/role/", 403, "You may not do this")],
+    )
+    def test_says_so_and_leads_back(self, client, address, status, said):
+        client.force_login(UserFactory())
+        response = client.get(address)
+        assert response.status_code == status
+        assert said in response.text
+        assert 'href="/"' in response.text
+
+
+@pytest.mark.django_db
 class TestLoggingIn:
     def test_is_closed_after_five_wrong_passwords_for_that_name_and_address_alone(self, client, settings):
         settings.AXES_ENABLED = True

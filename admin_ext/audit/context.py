@@ -1,7 +1,12 @@
 """`change_set()`: the only way to write. Who, why and through which door travel in the transaction.
 
 The context is a setting local to the transaction, so it survives PgBouncer in transaction mode and cannot leak into
-the next request. The triggers read it; a write without it by the runtime role is refused.
+the next request. It is begun by a claim that this process signs (`signing.py`) and the database checks, so nobody who
+merely reaches the database can name another actor. The triggers read it; a write without it by the runtime role is
+refused.
+
+The database writes the change set itself: when the first row is recorded, or at the end of an act that must be told
+`always`; it is complete when the act ends. So there is no row of the record without its change set.
 """
 
 from __future__ import annotations
@@ -14,9 +19,9 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from admin_ext.audit.models import ChangeSet
+from admin_ext.audit.signing import as_json, call_signed, call_unsigned
 
 
 class NoChangeSet(Exception):
@@ -33,7 +38,7 @@ class Origin:
 
 @dataclasses.dataclass
 class Act:
-    """An open change set: its id is known before its row is written, which happens when the act is done."""
+    """An open change set: its id is known before its row is written, which happens when a first row is recorded."""
 
     id: int
     actor: Any
@@ -43,11 +48,12 @@ class Act:
     fields: dict[str, Any]
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
     rows: int = 0
+    """Rows recorded, as far as this process was told: an act that ends with its transaction is counted there."""
 
     def describe(self, *, verb: str = "", reason: str = "", **fields: Any) -> None:
         """Say more precisely what is being done, as far as it was not said yet."""
         self.verb = self.verb or verb
-        self.reason = self.reason or reason
+        self.reason = self.reason or reason.strip()
         self.fields.update(fields)
 
 
@@ -63,6 +69,12 @@ def current_act() -> Act:
     return act
 
 
+def lacks_reason() -> bool:
+    """Was something changed in the open act that asks for a reason, and none was said yet? Raises NoChangeSet."""
+    act = current_act()
+    return not act.reason and ChangeSet.objects.filter(pk=act.id, asks_reason=True).exists()
+
+
 def has_open_act() -> bool:
     return _open.get() is not None
 
@@ -74,22 +86,29 @@ def change_set(
     """One act of `actor`, in one transaction; joins the act that is open already.
 
     `door` is a `Door`, `verb` the stored name of what is done (`orders.ship`), `fields` are further columns of the
-    ChangeSet (`ticket`, `selection`, `parent_id`, `acting_as`). The row is written at the end, and only when something
-    changed, unless `always`.
+    ChangeSet (`ticket`, `selection`, `parent_id`, `acting_as_id`). Its row is kept only when something changed, unless
+    `always`. Raises IntegrityError where a change asks for a reason and none was given.
     """
+    reason = reason.strip()
     joined = _open.get()
     if joined is not None:
         joined.describe(verb=verb, reason=reason)
         with transaction.atomic():
             yield joined
         return
+    # The end of the transaction ends the act as well, without a word from here.
+    ends_with_transaction = not connection.in_atomic_block
     with transaction.atomic():
-        act = Act(id=_next_id(), actor=actor, door=str(door), verb=verb, reason=reason, fields=fields)
-        with _named(act):
+        claim = _claim(
+            actor=actor, door=door, verb=verb, reason=reason, acting_as=fields.pop("acting_as_id", None), **fields
+        )
+        act = Act(id=_begin(claim), actor=actor, door=str(door), verb=verb, reason=reason, fields=dict(fields))
+        with _entered(act):
             yield act
-            act.rows = rows_recorded()
-            if act.rows or always:
-                _write(act)
+        said_all = (act.verb, act.reason, act.fields) == (verb, reason, fields) and not act.counts
+        if always or not (said_all and ends_with_transaction):
+            said = {"verb": act.verb, "reason": act.reason, "counts": act.counts, **act.fields}
+            act.rows = call_unsigned("opsadmin_finish", as_json(said).decode(), always)
 
 
 @contextlib.contextmanager
@@ -99,52 +118,27 @@ def resume_change_set(change_set: ChangeSet) -> Iterator[Act]:
         raise RuntimeError("A job's chunk cannot run inside another act.")
     with transaction.atomic():
         act = Act(
-            id=change_set.pk, actor=change_set.actor, door=change_set.door, verb=change_set.verb,
+            id=_begin(_resumed(change_set)), actor=change_set.actor, door=change_set.door, verb=change_set.verb,
             reason=change_set.reason, fields={},
         )  # fmt: skip
-        with _named(act):
+        with _entered(act):
             yield act
-            act.rows = rows_recorded()
+        act.rows = call_unsigned("opsadmin_finish", "{}", False)
 
 
 def open_change_set(*, actor: Any, door: str, verb: str, **fields: Any) -> ChangeSet:
     """Write the change set of a job, to be resumed chunk by chunk and finished by `finish_change_set`."""
-    return ChangeSet.objects.create(actor=actor, door=str(door), verb=verb, **_origin_fields(), **fields)
+    with transaction.atomic():
+        key = _begin(_claim(actor=actor, door=door, verb=verb, lasting=True, **fields))
+        call_unsigned("opsadmin_finish", "{}", False)
+        return ChangeSet.objects.get(pk=key)
 
 
 def finish_change_set(change_set: ChangeSet, *, rows: int, counts: dict[str, int]) -> None:
     """Complete the change set of a job. From here on the database keeps it as it is."""
-    ChangeSet.objects.filter(pk=change_set.pk, finished_at=None).update(
-        rows=rows, counts=counts, finished_at=timezone.now()
-    )
-
-
-@contextlib.contextmanager
-def _named(act: Act) -> Iterator[None]:
-    """Name the act to the database for as long as the block lasts."""
-    actor_id = getattr(act.actor, "pk", None)
-    _set_local(act=f"{act.id}|{actor_id or ''}", rows="")
-    token = _open.set(act)
-    try:
-        yield
-    finally:
-        _open.reset(token)
-        # Inside a larger transaction (a test's) the next write must name its own act.
-        if connection.in_atomic_block and not connection.needs_rollback:
-            _set_local(act="", rows="")
-
-
-def _set_local(*, act: str, rows: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('opsadmin.act', %s, true), set_config('opsadmin.rows', %s, true)", [act, rows]
-        )
-
-
-def _next_id() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval(pg_get_serial_sequence('audit_changeset', 'id'))")
-        return cursor.fetchone()[0]
+    with transaction.atomic():
+        _begin(_resumed(change_set))
+        call_unsigned("opsadmin_complete", rows, as_json(counts).decode())
 
 
 def rows_recorded() -> int:
@@ -154,21 +148,36 @@ def rows_recorded() -> int:
         return cursor.fetchone()[0]
 
 
-def _write(act: Act) -> None:
-    ChangeSet.objects.create(
-        pk=act.id,
-        actor=act.actor,
-        door=act.door,
-        verb=act.verb,
-        reason=act.reason,
-        rows=act.rows,
-        counts=act.counts,
-        finished_at=timezone.now(),
-        **_origin_fields(),
-        **act.fields,
-    )
+@contextlib.contextmanager
+def _entered(act: Act) -> Iterator[None]:
+    """Whoever writes in this block joins the act. Where it fails, the transaction forgets the context by itself."""
+    token = _open.set(act)
+    try:
+        yield
+    finally:
+        _open.reset(token)
 
 
-def _origin_fields() -> dict[str, Any]:
+def _begin(claim: dict[str, Any]) -> int:
+    return call_signed("opsadmin_begin", "act", claim)
+
+
+def _claim(*, actor: Any, door: str, **said: Any) -> dict[str, Any]:
+    """What this process vouches for: who acts through which door, and what is known of the act by now."""
+    return {"actor": getattr(actor, "pk", None), "door": str(door), **origin_fields(), **said}
+
+
+def _resumed(change_set: ChangeSet) -> dict[str, Any]:
+    return {
+        "resume": change_set.pk,
+        "actor": change_set.actor_id,
+        "acting_as": change_set.acting_as_id,
+        "door": change_set.door,
+        "lasting": True,
+    }
+
+
+def origin_fields() -> dict[str, Any]:
+    """The request and the address that the current request came from; nothing outside of one."""
     here = origin.get()
     return {"request_id": here.request_id, "address": here.address} if here else {}

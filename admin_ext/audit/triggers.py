@@ -86,7 +86,14 @@ class CaptureTrigger(GuardedTrigger):
         super().__init__(name=name, operation=operation, referencing=referencing)
 
     def get_declare(self, model: type[models.Model]) -> list[tuple[str, str]]:
-        return [("act", "record"), ("recorded", "bigint")]
+        # What is the same for every row is asked once.
+        return [
+            ("act", "record"),
+            ("recorded", "bigint"),
+            ("instant", "timestamptz := statement_timestamp()"),
+            ("transaction", "bigint := pg_current_xact_id()::text::bigint"),
+            ("login", "text := session_user"),
+        ]
 
     def get_func(self, model: type[models.Model]) -> str:
         columns = [field.column for field in model._meta.concrete_fields if field.name not in self.excluded]
@@ -111,8 +118,7 @@ class CaptureTrigger(GuardedTrigger):
             SELECT * INTO act FROM public.opsadmin_act();
             INSERT INTO public."{self.history_table}"
                 ({names}, history_date, history_type, change_set_id, history_user_id, xid, db_user, changed)
-            SELECT {values}, statement_timestamp(), '{self.kind}', act.change_set_id, act.actor_id,
-                pg_current_xact_id()::text::bigint, session_user, {changed}
+            SELECT {values}, instant, '{self.kind}', act.change_set_id, act.actor_id, transaction, login, {changed}
             FROM {source};
             GET DIAGNOSTICS recorded = ROW_COUNT;
             IF recorded > 0 THEN PERFORM public.opsadmin_recorded(recorded, act.change_set_id, TG_TABLE_NAME); END IF;
@@ -156,17 +162,18 @@ class VersionTrigger(GuardedTrigger):
 class RefuseTrigger(GuardedTrigger):
     """Refuses operations on a table, for every role, the owner included.
 
-    `unless` is a condition on OLD and NEW under which the operation passes; without it the trigger is
-    statement-level, which is what TRUNCATE needs.
+    `unless` is a condition on OLD and NEW under which an UPDATE passes; without it the trigger is statement-level, which
+    is what TRUNCATE needs. Where `erasable`, the owner may update and delete under a tombstone (`Tombstone`).
     """
 
     when = pgtrigger.Before
 
-    def __init__(self, *, name: str, operations: str, message: str, unless: str = "") -> None:
+    def __init__(self, *, name: str, operations: str, message: str, unless: str = "", erasable: bool = False) -> None:
         if unless and operations != "UPDATE":
             raise ValueError("Only an UPDATE can be let through under a condition.")
         self.message = message
         self.unless = unless
+        self.erasable = erasable
         wanted = {"UPDATE": pgtrigger.Update, "DELETE": pgtrigger.Delete, "TRUNCATE": pgtrigger.Truncate}
         operation = None
         for word in operations.split():
@@ -175,6 +182,9 @@ class RefuseTrigger(GuardedTrigger):
 
     def get_func(self, model: type[models.Model]) -> str:
         refusal = f"RAISE EXCEPTION '{self.message}' USING ERRCODE = 'insufficient_privilege';"
+        if self.erasable:
+            named = "TG_OP <> 'TRUNCATE' AND public.opsadmin_tombstone_named(TG_TABLE_NAME)"
+            return f"IF {named} THEN RETURN NULL; END IF; {refusal}"
         if not self.unless:
             return refusal
         return f"IF NOT ({self.unless}) THEN {refusal} END IF; RETURN NEW;"
@@ -200,8 +210,17 @@ def capture_triggers(*, history_table: str, excluded: tuple[str, ...] = ()) -> l
 def append_only_triggers() -> list[pgtrigger.Trigger]:
     """The triggers that keep a history table as it was written."""
     return [
-        RefuseTrigger(name="append_only", operations="UPDATE DELETE TRUNCATE", message="The record is append-only.")
+        RefuseTrigger(
+            name="append_only",
+            operations="UPDATE DELETE TRUNCATE",
+            message="The record is append-only.",
+            erasable=True,
+        )
     ]
+
+
+# Guarded triggers that migrations install in SQL of their own.
+BESIDE_MODELS = {("audit_changeset", "acts_end")}
 
 
 def unguarded(connection: Any) -> list[str]:
@@ -210,7 +229,7 @@ def unguarded(connection: Any) -> list[str]:
         (model._meta.db_table, trigger.get_pgid(model))
         for model, trigger in pgtrigger.registered()
         if isinstance(trigger, GuardedTrigger)
-    }
+    } | BESIDE_MODELS
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid "

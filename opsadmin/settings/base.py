@@ -19,6 +19,7 @@ DATA_DIR = Path(env("OPSADMIN_DATA", default=str(BASE_DIR / ".data"))).resolve()
 
 # A secret may begin with "$", which django-environ would take for a reference: read it as it is.
 SECRET_KEY = os.environ.get("SECRET_KEY", "")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 DEBUG = False
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
     "admin_ext.filtering",
     "admin_ext.plans",
     "admin_ext.transfers",
+    "admin_ext.desk",
     "apps.accounts",
     "apps.customers",
     "apps.catalogue",
@@ -72,6 +74,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "opsadmin.middleware.TimeZoneMiddleware",
     "admin_ext.audit.middleware.ActMiddleware",
+    "admin_ext.audit.middleware.AccessMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -103,6 +106,10 @@ DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=0)
 # Behind PgBouncer in transaction mode: no server-side cursor may outlive its transaction.
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = env.bool("DATABASE_POOLED", default=False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Who acts is signed with the first of these; `migrate` tells the database which it may believe. Where none is named,
+# the SECRET_KEY and its fallbacks serve.
+AUDIT_CONTEXT_KEYS = env.list("AUDIT_CONTEXT_KEYS", default=[])
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
@@ -215,6 +222,19 @@ UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=250 * 1024 * 1024)
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="opsadmin@localhost")
+
+# -- Seals: the private key is read by the sealer alone; the checkpoints belong where no database administrator writes. --
+AUDIT_SEALING_KEY_FILE = env("AUDIT_SEALING_KEY_FILE", default=str(DATA_DIR / "audit" / "sealing.pem"))
+AUDIT_CHECKPOINT_DIR = env("AUDIT_CHECKPOINT_DIR", default=str(DATA_DIR / "audit" / "published"))
+AUDIT_SEALING_PUBLIC_KEY_FILE = env(
+    "AUDIT_SEALING_PUBLIC_KEY_FILE", default=str(Path(AUDIT_CHECKPOINT_DIR) / "public_key.pem")
+)
+# Seconds after which a row that is not sealed is an alarm.
+SEAL_LAG_ALARM = env.int("SEAL_LAG_ALARM", default=60)
+# Days after which an act that asks for a review and has none is overdue.
+REVIEW_DAYS = env.int("REVIEW_DAYS", default=30)
+# What a stranger must send to read /metrics; without it only this machine may.
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
 
 # -- Celery only wakes workers; the job row is the truth. --
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="atomicfs://localhost")

@@ -19,9 +19,8 @@ if not ALLOWED_HOSTS or any("*" in host for host in ALLOWED_HOSTS):
 if user_of(DATABASE_URL) != APP:
     raise ImproperlyConfigured(f"DATABASE_URL must log in as {APP}; give DATABASE_OWNER_URL only to `migrate`.")
 
-SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=365 * 24 * 3600)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

@@ -21,6 +21,9 @@ STORAGES = {
 _here = None if "OPSADMIN_DATA" in os.environ else tempfile.TemporaryDirectory(prefix="opsadmin-tests-")
 _files = Path(_here.name) if _here else DATA_DIR
 MEDIA_ROOT, STATIC_ROOT = str(_files / "files"), str(_files / "static")
+AUDIT_SEALING_KEY_FILE = str(_files / "audit" / "sealing.pem")
+AUDIT_CHECKPOINT_DIR = str(_files / "audit" / "published")
+AUDIT_SEALING_PUBLIC_KEY_FILE = str(_files / "audit" / "published" / "public_key.pem")
 Path(STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 AXES_ENABLED = False

@@ -57,16 +57,19 @@ def models_stay_rendered() -> Iterator[None]:
         options = self.models[app_label, model_name].options
         options[option] = [*options.get(option, []), value]
 
-    import pgtrigger.migrations
+    from django.db.migrations.operations import RemoveIndex
+    from pgtrigger.migrations import AddTrigger, RemoveTrigger
 
-    forwards = pgtrigger.migrations.AddTrigger.state_forwards
+    def without_rendering(operation: Any) -> Any:
+        forwards = operation.state_forwards
 
-    def add_trigger_without_rendering(self: Any, app_label: str, state: Any) -> None:
-        with patch.object(ProjectState, "reload_model", lambda *args, **kwargs: None):
-            forwards(self, app_label, state)
+        def state_forwards(self: Any, app_label: str, state: Any) -> None:
+            with patch.object(ProjectState, "reload_model", lambda *args, **kwargs: None):
+                forwards(self, app_label, state)
 
-    with (
-        patch.object(ProjectState, "_append_option", append_without_rendering),
-        patch.object(pgtrigger.migrations.AddTrigger, "state_forwards", add_trigger_without_rendering),
-    ):
+        return patch.object(operation, "state_forwards", state_forwards)
+
+    with patch.object(ProjectState, "_append_option", append_without_rendering), contextlib.ExitStack() as quietly:
+        for operation in (AddTrigger, RemoveTrigger, RemoveIndex):
+            quietly.enter_context(without_rendering(operation))
         yield

@@ -1,0 +1,12 @@
+DROP TRIGGER acts_end ON public.audit_changeset;
+DROP FUNCTION public.opsadmin_acts_end();
+DROP FUNCTION public.opsadmin_note_access(text, bytea);
+DROP FUNCTION public.opsadmin_tombstone_named(text);
+DROP FUNCTION public.opsadmin_complete(bigint, jsonb);
+DROP FUNCTION public.opsadmin_finish(jsonb, boolean);
+DROP FUNCTION public.opsadmin_begin(text, bytea);
+DROP FUNCTION public.opsadmin_write_change_set(text[], jsonb, bigint, boolean);
+DROP FUNCTION public.opsadmin_named_act();
+DROP FUNCTION public.opsadmin_name_act(text);
+DROP FUNCTION public.opsadmin_claim(text, text, bytea);
+DROP FUNCTION public.opsadmin_hmac(bytea, bytea, text);

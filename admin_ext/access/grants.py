@@ -19,6 +19,9 @@ from admin_ext.audit.history import History
 class UserGrant(UserObjectPermissionBase):
     """One verb on one row for one person."""
 
+    about = ("content_object", "user")
+    review_required = True
+
     history = History(inherit=True)
 
     class Meta(UserObjectPermissionBase.Meta):
@@ -27,6 +30,9 @@ class UserGrant(UserObjectPermissionBase):
 
 class GroupGrant(GroupObjectPermissionBase):
     """One verb on one row for every holder of a role."""
+
+    about = ("content_object", "group")
+    review_required = True
 
     history = History(inherit=True)
 

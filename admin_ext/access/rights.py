@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 from django.db import models
 from django.db.models import Q
 
+from admin_ext.access.now import READING, visible_now
 from admin_ext.access.scopes import granted_places, scope_model
+from admin_ext.audit.past import instant_looked_at
 
 M = TypeVar("M", bound=models.Model)
 
@@ -35,7 +37,7 @@ def permission(model: type[models.Model], action: str) -> str:
     """The Django permission that a role needs for `action` on `model`; a part asks for its whole's."""
     whole = whole_of(model)
     if whole is not model:
-        action = _on_whole(action)
+        action = on_whole(action)
     return f"{whole._meta.app_label}.{action}_{whole._meta.model_name}"
 
 
@@ -50,7 +52,7 @@ def whole_of(model: type[models.Model]) -> type[models.Model]:
 
 def can(user: Any, action: str, target: models.Model | type[models.Model]) -> bool:
     """May `user` do `action` to this row? For a model instead of a row: to any row at all?"""
-    if not user.is_active:
+    if not user.is_active or not _possible(action):
         return False
     if isinstance(target, type):
         return access_of(user).holds_any(target, action)
@@ -61,12 +63,15 @@ def can(user: Any, action: str, target: models.Model | type[models.Model]) -> bo
 
 
 def restrict(queryset: models.QuerySet[M], user: Any, action: str = "view") -> models.QuerySet[M]:
-    """The rows of `queryset` to which `user` may do `action`."""
-    if user is None or not user.is_active:
+    """The rows of `queryset` to which `user` may do `action`; of rows of the past, those to which they may now."""
+    if user is None or not user.is_active or not _possible(action):
         return queryset.none()
     if user.is_superuser:
         return queryset
-    where = access_of(user).where(queryset.model, action)
+    access, model = access_of(user), queryset.model
+    where = access.where(model, action)
+    if where and instant_looked_at():
+        where = visible_now(model, where, access.whole_where(model, action))
     return queryset.filter(where) if where else queryset
 
 
@@ -108,10 +113,10 @@ class Access:
 
     def holds_any(self, model: type[models.Model], action: str) -> bool:
         """Does a role, or a grant on some row, give this action on the model?"""
-        if self.holds(model, action) or (_owner_field(model) and action in ("view", "change")):
+        if self.holds(model, action) or (owner_field(model) and action in ("view", "change")):
             return True
         whole = whole_of(model)
-        keys = self.granted(whole, _on_whole(action) if whole is not model else action)
+        keys = self.granted(whole, on_whole(action) if whole is not model else action)
         return keys is None or bool(keys)
 
     def where(self, model: type[models.Model], action: str, prefix: str = "") -> Q:
@@ -121,12 +126,12 @@ class Access:
         if part_of := getattr(model, "part_of", ""):
             whole = model._meta.get_field(part_of).related_model
             assert whole is not None
-            return self.where(whole, _on_whole(action), f"{prefix}{part_of}__")
+            return self.where(whole, on_whole(action), f"{prefix}{part_of}__")
         by_role = self._where_by_role(model, action, prefix)
         if by_role is not None and not by_role:
             return by_role
         alternatives = by_role if by_role is not None else Q(**{f"{prefix}pk__in": []})
-        if owner := _owner_field(model):
+        if owner := owner_field(model):
             alternatives |= Q(**{f"{prefix}{owner}": self.user.pk})
         keys = self.granted(model, action)
         if keys is None:
@@ -134,6 +139,15 @@ class Access:
         elif keys:
             alternatives |= Q(**{f"{prefix}pk__in": keys})
         return alternatives
+
+    def whole_where(self, model: type[models.Model], action: str) -> tuple[str, type[models.Model], Q] | None:
+        """The foreign key of a part to its whole, with that one's model and condition; None for a whole."""
+        part_of = getattr(model, "part_of", "")
+        if not part_of:
+            return None
+        whole = model._meta.get_field(part_of).related_model
+        assert whole is not None
+        return part_of, whole, self.where(whole, on_whole(action))
 
     def places(self, dimension: str) -> list[int] | None:
         """Keys of the places of a dimension where the user may work; None means everywhere."""
@@ -174,11 +188,16 @@ class Access:
         )
 
 
-def _on_whole(action: str) -> str:
+def _possible(action: str) -> bool:
+    """The past is read, never written."""
+    return action in READING or instant_looked_at() is None
+
+
+def on_whole(action: str) -> str:
     """What a person must hold on the whole to do `action` to a part: to see it, or to change it."""
     return action if action in ("view", "export", "import") else "change"
 
 
-def _owner_field(model: type[models.Model]) -> str:
+def owner_field(model: type[models.Model]) -> str:
     """The foreign key that makes a row somebody's own; the owner needs no role to see it."""
     return getattr(model, "owner_field", "")

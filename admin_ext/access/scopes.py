@@ -45,7 +45,8 @@ def granted_places(user: models.Model, dimension: str) -> list[int]:
     users, groups = model.user_grants_model._meta.db_table, model.group_grants_model._meta.db_table
     table, app, name = model._meta.db_table, model._meta.app_label, model._meta.model_name
     below = (
-        f"UNION SELECT t.id FROM {table} t JOIN covered c ON t.parent_id = c.id"
+        # Rights are those of now, also where the past is read: the table, not a view of its name.
+        f"UNION SELECT t.id FROM public.{table} t JOIN covered c ON t.parent_id = c.id"
         if any(field.name == "parent" for field in model._meta.fields)
         else ""
     )

@@ -5,7 +5,9 @@ A selection is resolved again, under the actor's rights of that moment, when its
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -13,7 +15,9 @@ from django.apps import apps
 from django.db import models
 
 from admin_ext.access.rights import restrict
+from admin_ext.audit.past import as_of, instant_looked_at
 from admin_ext.filtering.filterset import as_querydict, filterset_for
+from admin_ext.filtering.instants import in_words
 from admin_ext.filtering.search import search
 
 
@@ -23,13 +27,18 @@ class UnknownFilter(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Selection:
-    """Picked keys, or everything that passes filters and search; ordered as the person saw it."""
+    """Picked keys, or everything that passes filters and search; ordered as the person saw it.
+
+    With `as_of`, an instant in ISO 8601 with its offset, the rows are those that stood then: resolve and read them
+    inside `moment()`.
+    """
 
     model: str
     keys: list[int] | None = None
     filters: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     search: str = ""
     ordering: list[str] = dataclasses.field(default_factory=list)
+    as_of: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -45,8 +54,19 @@ class Selection:
     def get_model(self) -> type[models.Model]:
         return apps.get_model(self.model)
 
+    @property
+    def instant(self) -> datetime | None:
+        """The instant of the past that is meant; None for now."""
+        return datetime.fromisoformat(self.as_of) if self.as_of else None
+
+    def moment(self) -> contextlib.AbstractContextManager[None]:
+        """While it lasts, the rows are read as they stood when they were meant to be."""
+        return as_of(self.instant) if self.instant else contextlib.nullcontext()
+
     def resolve(self, *, actor: Any, action: str) -> models.QuerySet:
         """The rows meant, as far as `actor` may do `action` to them now. Raises UnknownFilter."""
+        if self.instant != instant_looked_at():
+            raise RuntimeError("A selection of the past is resolved inside its moment(), one of now outside of any.")
         model = self.get_model()
         rows = restrict(model._default_manager.all(), actor, action)
         if self.keys is not None:
@@ -57,7 +77,11 @@ class Selection:
         return rows.order_by(*self.ordering, "pk") if self.ordering else rows.order_by("pk")
 
     def describe(self) -> str:
-        """One line for people: «3 picked» or the filters in words."""
+        """One line for people: «3 picked» or the filters in words, and the instant in their zone."""
+        rows = self._describe_rows()
+        return f"{rows}, as of {in_words(self.instant)}" if self.instant else rows
+
+    def _describe_rows(self) -> str:
         if self.keys is not None:
             return f"{len(self.keys):,} picked"
         parts = [f"{name}={','.join(values)}" for name, values in self.filters.items()]

@@ -18,9 +18,10 @@ from admin_ext.plans.constraints import CheckConstraints
 from admin_ext.plans.models import Action
 from admin_ext.plans.references import References
 from admin_ext.plans.rows import DraftRow, problem
-from admin_ext.plans.values import Cleaner
+from admin_ext.plans.values import Cleaner, StoredCleaner
 
 NOT_YOURS = "You have no right to change this row, or no row of this name can be made."
+THERE_AGAIN = "The row is there again: somebody restored it."
 
 
 @dataclasses.dataclass(slots=True)
@@ -33,13 +34,16 @@ class Proposal:
     raw: list[Any] | None = None
     errors: list[dict[str, str]] = dataclasses.field(default_factory=list)
     target_id: int | None = None
+    anew: bool = False
+    """The row is gone and is to be made again, under the key `target_id`."""
 
 
 class Differ:
     """Compares proposals for one model under one person's rights.
 
     `key` names the fields by which an existing row is found (empty when proposals carry `target_id`); `new_values` are
-    set on rows that are created; `sequences` number new rows within others: {"number": ("order",)}.
+    set on rows that are created; `sequences` number new rows within others: {"number": ("order",)}. With `stored`,
+    values are as the record holds them and not as people write them.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Differ:
         sequences: dict[str, tuple[str, ...]] | None = None,
         labels: dict[str, str] | None = None,
         action: str = "import",
+        stored: bool = False,
     ) -> None:
         self.model = model
         self.actor = actor
@@ -63,7 +68,8 @@ class Differ:
         self.labels = labels or {}
         self.columns = [name for name in columns if name not in self.sequences]
         self.fields: dict[str, Any] = {name: model._meta.get_field(name) for name in (*self.columns, *self.sequences)}
-        self.cleaners = {name: Cleaner(self.fields[name]) for name in self.columns}
+        cleaner: Any = StoredCleaner if stored else Cleaner
+        self.cleaners = {name: cleaner(self.fields[name]) for name in self.columns}
         self.references = References(model=model, fields=self.fields, labels=self.labels)
         self.constraints = CheckConstraints(model)
         self.controlled = field_rights(actor, action, model).controlled
@@ -124,6 +130,9 @@ class Differ:
             ]
             return draft
         current = existing.get(key)
+        if proposal.anew:
+            draft.target_id = proposal.target_id
+            return _refused(draft, THERE_AGAIN) if current else self._as_new(draft, values)
         if current is None:
             return self._as_new(draft, values)
         draft.target_id, draft.version = current["pk"], current.get("version")
@@ -132,7 +141,7 @@ class Differ:
         return self._as_change(draft, values, current)
 
     def _as_new(self, draft: DraftRow, values: dict[str, Any]) -> DraftRow:
-        if not self.key:
+        if not self.key and draft.target_id is None:
             return _refused(draft, "The row does not exist any more.")
         values = {name: value for name, value in values.items() if not (value is None and name in self.defaults)}
         errors = [

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from admin_ext.audit.models import Door
 from admin_ext.jobs.models import Job, JobFile
-from admin_ext.jobs.running import Run, ended_listeners, job_kind
+from admin_ext.jobs.running import Run, ended_listeners, job_kind, run_job
 from admin_ext.jobs.services import submit_job
 from admin_ext.plans.models import Action, Plan, PlanRow
 from admin_ext.plans.rows import DraftRow, write_rows
@@ -36,6 +36,10 @@ class Source:
         """Do one row, for sources whose rows are verbs; others are applied set-based and leave this alone."""
         raise NotImplementedError
 
+    def look_again(self, plan: Plan, run: Run, counts: Counter[str]) -> Counter[str]:
+        """Called when the rows are written; may find more of them wrong, and returns how many there are of each action."""
+        return counts
+
     @property
     def is_row_by_row(self) -> bool:
         return type(self).apply_row is not Source.apply_row
@@ -58,8 +62,9 @@ def submit_plan(
     model: str,
     parameters: dict[str, Any] | None = None,
     file: JobFile | None = None,
+    wakes: bool = True,
 ) -> Plan:
-    """Ask for a plan to be made in the background."""
+    """Ask for a plan to be made in the background; without `wakes` by whoever asks, as `make_at_once` does."""
     with transaction.atomic():
         plan = Plan.objects.create(
             source=source, title=title[:200], model=model, parameters=parameters or {}, file=file, created_by=actor
@@ -68,10 +73,23 @@ def submit_plan(
             actor=actor,
             kind="plans.make",
             title=f"Plan: {title}",
-            arguments={"plan": plan.pk},
+            arguments={"plan": plan.pk, **({} if wakes else {"awaited": True})},
             door=sources[source].door,
+            wakes=wakes,
         )
         plan.save(update_fields=["making"])
+    return plan
+
+
+def make_at_once(**submitted: Any) -> Plan:
+    """Make a plan of a few rows while its reviewer waits: the same job, run here. Takes what `submit_plan` takes.
+
+    If this process dies meanwhile, the job is found and made by a worker as any other.
+    """
+    plan = submit_plan(wakes=False, **submitted)
+    assert plan.making_id is not None
+    run_job(plan.making_id)
+    plan.refresh_from_db()
     return plan
 
 
@@ -84,16 +102,21 @@ def make_plan(run: Run) -> None:
         PlanRow.objects.filter(plan=plan).delete()
         Job.objects.filter(pk=run.job.pk).update(rows_done=0)
     counts: Counter[str] = Counter()
-    written: dict[str, set[str]] = {Action.CREATE: set(), Action.UPDATE: set()}
+    written: dict[str, dict[str, set[str]]] = {}
     for batch in source.draft(plan, run):
         with run.chunk(phase="comparing", rows=len(batch)):
             counts += write_rows(plan.pk, batch)
         for row in batch:
-            if row.action in written and row.after:
-                written[row.action].update(row.after)
+            if row.after:
+                of_model = written.setdefault(row.model or plan.model, {})
+                of_model.setdefault(row.action, set()).update(row.after)
+    # The columns that applying writes: by model, then by action.
+    plan.parameters["written"] = {
+        model: {action: sorted(names) for action, names in of_model.items()} for model, of_model in written.items()
+    }
+    counts = source.look_again(plan, run, counts)
     with run.chunk(phase="ready"):
         plan.counts = {action: counts[action] for action in Action.values if counts[action]}
-        plan.parameters = {**plan.parameters, "written": {action: sorted(names) for action, names in written.items()}}
         plan.state = Plan.State.READY
         plan.save(update_fields=["counts", "state", "notes", "header", "columns", "parameters"])
         run.add_counts(plan.counts)

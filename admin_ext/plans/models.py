@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from admin_ext.audit.reasons import asks_reason, told_rule
+
 
 class Action(models.TextChoices):
     """What a plan proposes for a row, or why it proposes nothing."""
@@ -42,7 +44,9 @@ class Plan(models.Model):
         DISCARDED = "discarded", "Discarded"
         FAILED = "failed", "Could not be made"
 
-    source = models.CharField(max_length=20, help_text="Which source makes its rows: import, verb, edit.")
+    source = models.CharField(
+        max_length=20, help_text="Which source makes its rows: import, verb, edit, revert, restore."
+    )
     title = models.CharField(max_length=200)
     model = models.CharField(max_length=100, help_text="The model whose rows it is about, e.g. customers.Customer.")
     parameters = models.JSONField(default=dict, blank=True)
@@ -72,6 +76,10 @@ class Plan(models.Model):
     def get_model(self) -> type[models.Model]:
         return apps.get_model(self.model)
 
+    def model_of(self, row: PlanRow) -> type[models.Model]:
+        """The model of one of its rows."""
+        return apps.get_model(row.model or self.model)
+
     def count_outcomes(self) -> dict[str, int]:
         """Rows by what became of them: the receipt. They add up to the rows that came in."""
         told = models.Case(models.When(outcome="", then="action"), default="outcome")
@@ -88,6 +96,27 @@ class Plan(models.Model):
         return sum(self.counts.get(action, 0) for action in (Action.CREATE, Action.UPDATE, Action.DELETE))
 
     @property
+    def reason(self) -> str:
+        """Why it is to be applied, as far as that was said."""
+        return self.parameters.get("reason", "")
+
+    @property
+    def asks_reason(self) -> bool:
+        """Would applying it change something that asks for a reason?"""
+        if self.good and asks_reason(self.get_model()):
+            return True
+        written = {apps.get_model(label): columns for label, columns in self.parameters.get("written", {}).items()}
+        return any(
+            asks_reason(model) or asks_reason(model, columns.get(Action.UPDATE, ()))
+            for model, columns in written.items()
+            if self.good
+        )
+
+    @property
+    def told_rule(self) -> str:
+        return told_rule(self.get_model())
+
+    @property
     def bad(self) -> int:
         return sum(self.counts.get(action, 0) for action in (Action.REFUSED, Action.INVALID, Action.DRIFTED))
 
@@ -100,7 +129,16 @@ class PlanRow(models.Model):
     line = models.BigIntegerField(null=True, help_text="Line of the file, or row of the sheet, where it stood.")
     key = models.TextField(blank=True, help_text="By what name people know the row.")
     action = models.CharField(max_length=10, choices=Action.choices)
-    target_id = models.BigIntegerField(null=True)
+    model = models.CharField(
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The model of the row; blank: that of the plan.",
+    )
+    target_id = models.BigIntegerField(
+        null=True, help_text="The key of the row; of a new one, the key that it is to have again."
+    )
     version = models.IntegerField(null=True, help_text="The version of the target that the plan saw.")
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)

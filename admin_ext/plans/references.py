@@ -1,4 +1,5 @@
-"""Related rows by the names that people use, looked up once per batch and only within what the actor may see."""
+"""Related rows by the names that people use, or by their keys as the record holds them: looked up once per batch and
+only within what the actor may see."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from django.db import models
 
 from admin_ext.access.rights import restrict
 from admin_ext.plans.rows import problem
-from admin_ext.plans.values import Reference
+from admin_ext.plans.values import Reference, RowKey
 
 if TYPE_CHECKING:
     from admin_ext.plans.differ import Proposal
@@ -29,6 +30,7 @@ class References:
     def resolve(self, batch: list[Proposal], cleaned: list[dict[str, Any]], actor: Any) -> None:
         """Replace every Reference in `cleaned` by the key of its row; what is not found becomes an error."""
         for name, field in self.fields.items():
+            self._check_keys(name, field, batch, cleaned, actor)
             texts = {values[name] for values in cleaned if isinstance(values.get(name), Reference)}
             if not texts:
                 continue
@@ -49,6 +51,35 @@ class References:
                         advice="Correct the name, or import the missing row first.",
                     )
                 )
+
+    def _check_keys(
+        self, name: str, field: Any, batch: list[Proposal], cleaned: list[dict[str, Any]], actor: Any
+    ) -> None:
+        """Whether a row is gone or only hidden is not told apart: its name would be no secret any more."""
+        keys = {values[name] for values in cleaned if isinstance(values.get(name), RowKey)}
+        if not keys:
+            return
+        action = "change" if name == getattr(self.model, "part_of", "") else "view"
+        rows = restrict(
+            field.related_model._default_manager.filter(pk__any_of=[int(key) for key in keys]), actor, action
+        )
+        found = set(rows.values_list("pk", flat=True))
+        label = self.labels.get(name) or str(field.verbose_name)
+        for proposal, values in zip(batch, cleaned, strict=True):
+            key = values.get(name)
+            if not isinstance(key, RowKey):
+                continue
+            if key in found:
+                values[name] = int(key)
+                continue
+            del values[name]
+            proposal.errors.append(
+                problem(
+                    f"The {label} of then does not exist any more, or you may not use it.",
+                    column=label,
+                    advice=f"Restore the {field.related_model._meta.verbose_name} first, or ask somebody who sees it.",
+                )
+            )
 
     def _look_up(self, name: str, field: Any, texts: set[str], actor: Any) -> dict[str, int]:
         kept = self.found[name]

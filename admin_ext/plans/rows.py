@@ -17,6 +17,7 @@ COLUMNS = (
     "line",
     "key",
     "action",
+    "model",
     "target_id",
     "version",
     "before",
@@ -47,6 +48,7 @@ class DraftRow:
     after: dict[str, Any] | None = None
     errors: list[dict[str, str]] | None = None
     raw: list[Any] | None = None
+    model: str = ""
 
 
 def problem(message: str, *, column: str = "", value: Any = "", advice: str = "") -> dict[str, str]:
@@ -70,6 +72,7 @@ def write_rows(plan_id: int, rows: Iterable[DraftRow]) -> Counter[str]:
                     row.line,
                     row.key,
                     row.action,
+                    row.model,
                     row.target_id,
                     row.version,
                     None if row.before is None else as_json(row.before),

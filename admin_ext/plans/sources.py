@@ -67,7 +67,7 @@ class VerbSource(Source):
         )
         before = _values(target)
         try:
-            with change_set(actor=actor, door=Door.BULK, verb=plan.parameters["verb"]):
+            with change_set(actor=actor, door=Door.BULK, verb=plan.parameters["verb"], reason=plan.reason):
                 self._call(plan, target, actor)
                 after = _values(model._default_manager.get(pk=key))
                 raise _Rehearsed

@@ -25,6 +25,25 @@ class Reference(str):
     __slots__ = ()
 
 
+class RowKey(int):
+    """The primary key of a related row, as the record holds it; `References` asks whether the row may be used."""
+
+
+class StoredCleaner:
+    """Takes a value as the record holds it: nothing is read into it, but it must be allowed today."""
+
+    def __init__(self, field: models.Field) -> None:
+        self.field = field
+
+    def __call__(self, stored: Any) -> tuple[Any, Problem | None]:
+        if isinstance(self.field, models.ForeignKey):
+            return stored, None
+        try:
+            return self.field.clean(stored, None), None
+        except ValidationError as error:
+            return None, (" ".join(error.messages), "It was allowed then and is not any more.")
+
+
 class Cleaner:
     """Turns raw cells into values of one model field: (value, None) or (None, (message, advice))."""
 

@@ -9,6 +9,6 @@ class TransfersConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.module_loading import autodiscover_modules
 
-        from admin_ext.transfers import exporting, importing  # noqa: F401 (they register job kinds and a source)
+        from admin_ext.transfers import changes, exporting, importing  # noqa: F401 (they register job kinds and a source)
 
         autodiscover_modules("resources")

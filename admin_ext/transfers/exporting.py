@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from django.utils import timezone
 
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import NotPermitted, can
-from admin_ext.audit.models import Door
+from admin_ext.audit.access_log import NotNoted, note_access
+from admin_ext.audit.models import Access, Door
 from admin_ext.filtering.selection import Selection, UnknownFilter
 from admin_ext.jobs.models import Job, JobFile
 from admin_ext.jobs.pulse import Pulse
@@ -76,7 +77,8 @@ def run_export(run: Run) -> None:
     if not can(actor, "export", resource.get_model()):
         raise NotPermitted(f"You have no right to export {resource.get_model()._meta.verbose_name_plural}.")
     columns = check_columns(resource, actor, arguments["columns"])
-    with tempfile.TemporaryDirectory(prefix="opsadmin-export-") as folder:
+    # Days in filters are days in the owner's zone, as on the page.
+    with tempfile.TemporaryDirectory(prefix="opsadmin-export-") as folder, timezone.override(zone_of(actor)):
         path = Path(folder) / f"export.{arguments['format']}"
         try:
             written, expected = _write(run, path, selection, resource, columns, actor)
@@ -84,20 +86,32 @@ def run_export(run: Run) -> None:
             raise JobFailed(str(error)) from error
         if written != expected:
             raise JobFailed(f"{expected:,} rows were expected and {written:,} written. The file was thrown away.")
-        _keep(run, path, resource, arguments["format"], written)
+        told = {"rows_expected": expected, "rows_written": written, "columns": columns}
+        keep_output(run, path, name=_file_name(selection, actor, arguments["format"]), told=told)
+
+
+# What asks for the rights to a file that a job of some kind made, before it is handed out; raises NotPermitted.
+download_rights: dict[str, Callable[[Any, Job], None]] = {}
 
 
 def download(*, actor: Any, file: JobFile) -> JobFile:
-    """Count a download, if the actor may still have the file. Raises NotPermitted, FileGone."""
+    """Count and note a download, if the actor may still have the file. Raises NotPermitted, FileGone, NotNoted."""
     if file.owner_id != actor.pk:
         raise NotPermitted("A file is fetched by who had it made.")
     if file.expires_at and file.expires_at < timezone.now():
         raise FileGone(f"{file} has expired. Make it anew.")
-    if file.job and file.job.kind == "transfers.export":
-        model = resource_for(file.job.arguments["selection"]["model"]).get_model()
+    label = ""
+    if file.job and file.job.kind in ("transfers.export", "transfers.changes"):
+        label = file.job.arguments["selection"]["model"]
+        model = Selection.from_json(file.job.arguments["selection"]).get_model()
         if not can(actor, "export", model):
             raise NotPermitted(f"You have no right to export {model._meta.verbose_name_plural} any more.")
-    JobFile.objects.filter(pk=file.pk).update(downloads=models.F("downloads") + 1)
+    if file.job and (check := download_rights.get(file.job.kind)):
+        check(actor, file.job)
+    with transaction.atomic():
+        JobFile.objects.filter(pk=file.pk).update(downloads=models.F("downloads") + 1)
+        detail = {"job": file.job_id, "rows": file.rows, "sha256": file.sha256}
+        note_access(Access.DOWNLOAD, actor=actor, model=label, subject=file.name, detail=detail)
     return file
 
 
@@ -106,10 +120,10 @@ def _write(
 ) -> tuple[int, int]:
     model = resource.get_model()
     # One snapshot for counting and reading; the pulse tells of progress from outside of it.
-    with _snapshot():
+    with snapshot(), selection.moment():
         rows = selection.resolve(actor=actor, action="export")
         expected = rows.count()
-        with _writer(path, model, columns, actor) as writer, Pulse(run, phase="writing", total=expected) as pulse:
+        with open_writer(path, model, columns, actor) as writer, Pulse(run, phase="writing", total=expected) as pulse:
             for batch in _fetched(rows.values_list(*(resource.path(name) for name in columns))):
                 pulse.check()
                 for row in batch:
@@ -122,7 +136,7 @@ def _write(
 
 
 @contextlib.contextmanager
-def _snapshot() -> Iterator[None]:
+def snapshot() -> Iterator[None]:
     """A transaction that sees the database as it was when it began."""
     outermost = not connection.in_atomic_block
     with transaction.atomic():
@@ -143,21 +157,55 @@ def _fetched(rows: models.QuerySet) -> Iterator[list[tuple[Any, ...]]]:
         yield batch
 
 
-def _writer(path: Path, model: type[models.Model], columns: list[str], actor: Any) -> CsvWriter | WorkbookWriter:
+def open_writer(path: Path, model: type[models.Model], columns: list[str], actor: Any) -> CsvWriter | WorkbookWriter:
+    """A writer of the format that the name of the file says."""
     header = [str(name) for name in columns]
-    zone = zoneinfo.ZoneInfo(getattr(actor, "time_zone", "") or "UTC")
+    zone = zone_of(actor)
     if path.suffix == ".xlsx":
         return WorkbookWriter(path, header, sheet_name=str(model._meta.verbose_name_plural)[:31], zone=zone)
     return CsvWriter(path, header)
 
 
-def _keep(run: Run, path: Path, resource: type[ModelResource], format: str, rows: int) -> None:
-    name = f"{resource.get_model()._meta.verbose_name_plural}-{timezone.localdate():%Y-%m-%d}.{format}".replace(
-        " ", "-"
-    )
+def zone_of(actor: Any) -> zoneinfo.ZoneInfo:
+    """The zone in which a person reads instants."""
+    return zoneinfo.ZoneInfo(getattr(actor, "time_zone", "") or "UTC")
+
+
+def keep_output(
+    run: Run, path: Path, *, name: str, told: dict[str, Any], noted: Access = Access.EXPORT, reason: str = ""
+) -> None:
+    """Keep what the job wrote, for its owner to fetch, and note that it was taken out: both or neither.
+
+    `told` is what the ledger of reads says of it, `rows_written` among it.
+    """
+    selection = run.job.arguments.get("selection")
+    meant = {"selection": selection} if selection else {}
     with path.open("rb") as source, run.chunk(phase="done"):
         made = store_file(
-            actor=run.job.requested_by, source=File(source), name=name, kind=JobFile.Kind.OUTPUT, job=run.job
+            actor=run.job.requested_by,
+            source=File(source),
+            name=name.replace(" ", "-"),
+            kind=JobFile.Kind.OUTPUT,
+            job=run.job,
         )
-        made.rows, made.expires_at = rows, timezone.now() + timedelta(days=KEPT_DAYS)
+        made.rows, made.expires_at = told["rows_written"], timezone.now() + timedelta(days=KEPT_DAYS)
         made.save(update_fields=["rows", "expires_at"])
+        detail = {**meant, "sha256": made.sha256, "expires": made.expires_at, "job": run.job.pk}
+        try:
+            note_access(
+                noted,
+                actor=run.job.requested_by,
+                model=selection["model"] if selection else "",
+                subject=made.name,
+                reason=reason,
+                detail={**told, **detail},
+            )
+        except NotNoted as error:
+            raise JobFailed(str(error)) from error
+
+
+def _file_name(selection: Selection, actor: Any, format: str) -> str:
+    of = f"{timezone.localdate()}"
+    if selection.instant:
+        of = f"as-of-{selection.instant.astimezone(zone_of(actor)):%Y-%m-%dT%H%M}"
+    return f"{selection.get_model()._meta.verbose_name_plural}-{of}.{format}"

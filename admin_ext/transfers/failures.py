@@ -9,6 +9,7 @@ from admin_ext.plans.models import Action, Plan, PlanRow
 from admin_ext.transfers.writing import CsvWriter, Dialect, WorkbookWriter
 
 REASON = "reason"
+NAMED = ["row", "kind", "record"]
 FAILED = (Action.REFUSED, Action.INVALID, Action.DRIFTED)
 
 
@@ -20,9 +21,9 @@ def failed_rows(plan: Plan) -> Any:
 
 
 def write_failed_rows(plan: Plan, path: Path) -> int:
-    """Write the failed rows of a plan that read a file; returns how many there are."""
+    """Write the failed rows of a plan, in the shape of the file that it read if it read one; returns how many."""
     detected = plan.parameters.get("detected", {})
-    header = [*plan.header, REASON]
+    header = [*(plan.header or NAMED), REASON]
     if detected.get("format") in (None, "csv"):
         encoding = (detected.get("encoding") or "utf-8").replace("_", "-")
         writer: Any = CsvWriter(
@@ -32,10 +33,15 @@ def write_failed_rows(plan: Plan, path: Path) -> int:
         writer = WorkbookWriter(path, header, sheet_name="Rows that failed")
     with writer as out:
         for row in failed_rows(plan).iterator():
-            cells = list(row.raw or [])
-            cells += [None] * (len(plan.header) - len(cells))
+            cells = list(row.raw or []) if plan.header else named(plan, row)
+            cells += [None] * (len(header) - 1 - len(cells))
             out.write([*cells, told(row)])
     return out.rows
+
+
+def named(plan: Plan, row: PlanRow) -> list[str]:
+    """A row that did not come from a file: its number, what it is and by what name it is known."""
+    return [str(row.number), str(plan.model_of(row)._meta.verbose_name), row.key]
 
 
 def suffix(plan: Plan) -> str:

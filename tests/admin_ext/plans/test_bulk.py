@@ -45,7 +45,11 @@ def edited(actor, **change):
         source="edit",
         title="Edit",
         model="customers.Customer",
-        parameters={"selection": Selection(model="customers.Customer").to_json(), "changes": {"credit_limit": change}},
+        parameters={
+            "selection": Selection(model="customers.Customer").to_json(),
+            "changes": {"credit_limit": change},
+            "reason": "Spring",
+        },
     )
 
 

@@ -10,11 +10,14 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
 
 from admin_ext.access.rights import NotPermitted
+from admin_ext.audit.access_log import NotNoted
+from admin_ext.filtering.instants import InstantNotUsable, parse_instant
 from admin_ext.filtering.selection import Selection
 from admin_ext.jobs.models import Job, JobFile
-from admin_ext.transfers.exporting import FORMATS, UnknownColumn, download, submit_export
+from admin_ext.transfers.exporting import FORMATS, UnknownColumn, download, submit_export, zone_of
 from admin_ext.transfers.resources import NoResource, resource_for
 from admin_ext.transfers.waiting import wait_for
 
@@ -32,13 +35,14 @@ class Command(BaseCommand):
             "--filter", action="append", default=[], metavar="KEY=VALUE", help="as in the list's address"
         )
         parser.add_argument("--columns", help="column names, separated by commas")
+        parser.add_argument("--as-of", default="", metavar="INSTANT", help="the rows as they stood, 2026-03-31T12:00")
         parser.add_argument("--output", type=Path, required=True)
         parser.add_argument("--json", action="store_true", help="print the receipt as one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             job, made = self._export(options)
-        except (_NothingDone, NotPermitted, NoResource, UnknownColumn) as error:
+        except (_NothingDone, NotPermitted, NoResource, UnknownColumn, NotNoted) as error:
             if options["json"]:
                 self.stdout.write(json.dumps({"error": str(error)}))
             self.stderr.write(str(error))
@@ -75,7 +79,7 @@ class Command(BaseCommand):
         model = resource_for(options["resource"]).get_model()
         job = submit_export(
             actor=actor,
-            selection=Selection(model=model._meta.label, filters=filters),
+            selection=Selection(model=model._meta.label, filters=filters, as_of=_instant(options["as_of"], actor)),
             format=options["format"],
             columns=[name.strip() for name in options["columns"].split(",")] if options["columns"] else None,
         )
@@ -91,3 +95,14 @@ class Command(BaseCommand):
 
 class _NothingDone(Exception):
     """The command cannot begin, or its job did not succeed."""
+
+
+def _instant(text: str, actor: Any) -> str:
+    """The instant as a selection keeps it; read in the zone of whose rights count."""
+    if not text:
+        return ""
+    with timezone.override(zone_of(actor)):
+        try:
+            return parse_instant(text).isoformat()
+        except InstantNotUsable as error:
+            raise _NothingDone(str(error)) from error

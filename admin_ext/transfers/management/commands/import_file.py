@@ -15,6 +15,7 @@ from admin_ext.access.rights import NotPermitted
 from admin_ext.jobs.models import Job
 from admin_ext.plans.applying import apply_plan
 from admin_ext.plans.models import Action, Mode, Plan
+from admin_ext.services import ReasonMissing
 from admin_ext.transfers.failures import failed_rows, told, write_failed_rows
 from admin_ext.transfers.importing import submit_import
 from admin_ext.transfers.mapping import MappingNotUsable
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         mapping.add_argument("--profile", help="the name of a saved mapping")
         mapping.add_argument("--mapping", type=Path, help="a mapping as a JSON file")
         parser.add_argument("--mode", choices=Mode.values, default=Mode.ALL_OR_NOTHING)
+        parser.add_argument("--reason", default="", help="why, for the record; some changes ask for it")
         parser.add_argument("--plan-only", action="store_true", help="make the plan, and leave it for review")
         parser.add_argument("--errors", type=Path, help="write the rows that failed to this file")
         parser.add_argument("--json", action="store_true", help="print the receipt as one JSON object")
@@ -78,7 +80,10 @@ class Command(BaseCommand):
         refuses = options["mode"] == Mode.ALL_OR_NOTHING and plan.bad
         if plan.state != Plan.State.READY or options["plan_only"] or refuses:
             return plan, job
-        plan = apply_plan(actor=actor, plan=plan, mode=options["mode"])
+        try:
+            plan = apply_plan(actor=actor, plan=plan, mode=options["mode"], reason=options["reason"])
+        except ReasonMissing as error:
+            raise _NothingDone(f"{error} Give it with --reason. The plan is number {plan.pk}.") from error
         job = wait_for(plan.applying)  # type: ignore[arg-type]
         plan.refresh_from_db()
         return plan, job

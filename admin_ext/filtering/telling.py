@@ -1,0 +1,139 @@
+"""Rows told field by field, and what differs between two moments of them, within what their reader may see."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.utils import timezone
+
+from admin_ext.access.fields import fields
+from admin_ext.access.hidden import NotVisible
+from admin_ext.access.rights import restrict
+from admin_ext.audit.triggers import FOLLOWING_COLUMNS
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """A row as it stood: its name, and its fields' values; related rows and choices by their names.
+
+    `stored` are the values as they are kept, by which two moments are compared: two names may be hidden alike.
+    """
+
+    name: str
+    values: dict[str, Any]
+    stored: dict[str, Any]
+
+
+NOTHING = Told(name="", values={}, stored={})
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One field at two moments; None where there was no row or no value."""
+
+    field: str
+    label: str
+    before: Any
+    after: Any
+    differs: bool
+
+
+def tell(
+    model: type[models.Model], rows: Iterable[models.Model], *, reader: Any, action: str = "view"
+) -> dict[int, Told]:
+    """Each row by its key, in the time that is being read. One query for each foreign key, however many rows."""
+    rows = list(rows)
+    _bring_related(model, rows, reader)
+    told = told_fields(model, reader, action)
+    # Asked for once: a field may make its list of choices anew each time.
+    labels = {field.name: dict(field.flatchoices) for field in told if field.choices}
+    return {
+        row.pk: Told(
+            name=str(row),
+            values={field.name: _value(row, field, labels) for field in told},
+            stored={field.name: getattr(row, field.attname) for field in told},
+        )
+        for row in rows
+    }
+
+
+def told_fields(model: type[models.Model], reader: Any, action: str = "view") -> list[models.Field]:
+    """The fields that are told of a model: those that the reader may see, without what follows from others."""
+    visible = fields(reader, action, model).visible
+    return [
+        field
+        for field in model._meta.fields
+        if field.name in visible
+        and not field.primary_key
+        and field.name not in FOLLOWING_COLUMNS
+        and field.name != getattr(model, "part_of", "")
+    ]
+
+
+def differences(
+    model: type[models.Model], before: Told | None, after: Told | None, *, every: bool = False
+) -> list[Difference]:
+    """The fields that differ between two moments of a row; with `every`, also those that do not."""
+    old, new = before or NOTHING, after or NOTHING
+    found = [
+        Difference(
+            field=name,
+            label=str(model._meta.get_field(name).verbose_name).capitalize(),
+            before=old.values.get(name),
+            after=new.values.get(name),
+            differs=old.stored.get(name, "") != new.stored.get(name, ""),
+        )
+        for name in (new.values or old.values)
+    ]
+    # Beside no row at all, a value that says nothing is no difference.
+    return [each for each in found if every or (each.differs and (each.before is not None or each.after is not None))]
+
+
+def in_short(value: Any) -> str:
+    """A value as a page shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+    return str(value)
+
+
+def _bring_related(model: type[models.Model], rows: list[models.Model], reader: Any) -> None:
+    """Load what the rows refer to, a stand-in where the reader may not see it."""
+    for field in model._meta.fields:
+        if not isinstance(field, models.ForeignKey):
+            continue
+        keys = {key for row in rows if (key := getattr(row, field.attname)) is not None}
+        found = _named(field.related_model, keys, reader)
+        for row in rows:
+            key = getattr(row, field.attname)
+            stand_in: Any = None if key is None else found.get(key) or NotVisible()
+            field.set_cached_value(row, stand_in)
+
+
+def _named(model: type[models.Model], keys: set[int], reader: Any) -> dict[int, models.Model]:
+    if not keys:
+        return {}
+    rows = model._base_manager.filter(pk__any_of=list(keys))
+    # A person's name is told with every change they made; other rows are told within rights.
+    if model is not get_user_model() and (hasattr(model, "scopes") or hasattr(model, "natural_key_fields")):
+        rows = restrict(rows, reader, "view")
+    return {row.pk: row for row in rows}
+
+
+def _value(row: models.Model, field: models.Field, labels: dict[str, dict[Any, Any]]) -> Any:
+    value = getattr(row, field.attname)
+    if value is None or value == "":
+        return None
+    if isinstance(field, models.ForeignKey):
+        return str(getattr(row, field.name))
+    if field.name in labels:
+        return str(labels[field.name].get(value, value))
+    return value

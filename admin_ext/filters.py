@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from admin_ext.audit.models import ChangeSet
+from admin_ext.audit.history import tracked_models
+from admin_ext.audit.models import AccessEvent, ChangeSet
+from admin_ext.desk.models import Review
+from admin_ext.filtering.filters import AppendedDaysFilter, OneOfFilter
 from admin_ext.filtering.filterset import FilterSet
 from admin_ext.jobs.models import Job
 from admin_ext.notices.models import Notice
 from admin_ext.plans.models import Plan
 from admin_ext.transfers.models import Profile
+
+
+def _models() -> list[tuple[str, str]]:
+    """What events may be about, by the names that people know."""
+    known = [each._meta for each in tracked_models() if each._meta.default_permissions]
+    return sorted(
+        ((each.label, str(each.verbose_name_plural).capitalize()) for each in known), key=lambda pair: pair[1]
+    )
+
+
+class AccessEventFilterSet(FilterSet):
+    model = OneOfFilter(choices=_models, label="Kind of record")
+    at = AppendedDaysFilter(label="When")
+
+    class Meta:
+        model = AccessEvent
+        fields = ["kind", "actor", "model", "at"]
 
 
 class ChangeSetFilterSet(FilterSet):
@@ -38,3 +58,9 @@ class ProfileFilterSet(FilterSet):
     class Meta:
         model = Profile
         fields = ["name", "title", "resource"]
+
+
+class ReviewFilterSet(FilterSet):
+    class Meta:
+        model = Review
+        fields = ["verdict", "reviewer", "note", "signed_at"]

@@ -39,8 +39,17 @@ class Record(models.Model):
     controlled_fields: ClassVar[tuple[str, ...]] = ()
     """Columns that only services write: states, totals. An import may bring them in with a new row."""
 
+    reason_required: ClassVar[bool | tuple[str, ...]] = False
+    """Whether a change asks for a reason: every change, or one of the columns that are named. Held by the database."""
+
+    watched: ClassVar[bool] = False
+    """Whether the ledger of reads keeps who opened a row's pages."""
+
     search_references: ClassVar[tuple[str, ...]] = ()
     """Columns by whose beginning a search finds a row, beside the first of its natural key."""
+
+    has_past: ClassVar[bool] = True
+    """Whether rows can be read as of an instant of the past. Not for tables that rights are read from."""
 
     version = models.PositiveIntegerField(db_default=1, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -101,6 +110,9 @@ class Scope(Record):
 class Note(models.Model):
     """Something a person wrote down on a record."""
 
+    has_past: ClassVar[bool] = True
+    about = ("record",)
+
     content_type = models.ForeignKey(ContentType, on_delete=models.PROTECT, related_name="+")
     object_id = models.BigIntegerField()
     record = GenericForeignKey("content_type", "object_id")
@@ -121,6 +133,9 @@ class Note(models.Model):
 
 class Attachment(models.Model):
     """A file that a person attached to a record."""
+
+    has_past: ClassVar[bool] = True
+    about = ("record",)
 
     content_type = models.ForeignKey(ContentType, on_delete=models.PROTECT, related_name="+")
     object_id = models.BigIntegerField()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 from django.core.files import File
-from django.db import models
+from django.db import IntegrityError, models
 
 from admin_ext.access.rights import NotPermitted, check_inside, permission, restrict
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
+from admin_ext.audit.reasons import is_missing_reason
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,26 +27,54 @@ class Refused(Exception):
     """A rule of the business says no. The message tells a person which, and what to do; subclasses are the facts."""
 
 
+class ReasonMissing(Refused):
+    """A verb, or a column that was changed, asks for a reason and nobody gave one."""
+
+
+@contextlib.contextmanager
+def told_why() -> Iterator[None]:
+    """Put around a change set: where the database finds that a reason is missing, raise ReasonMissing."""
+    try:
+        yield
+    except IntegrityError as error:
+        if not is_missing_reason(error):
+            raise
+        raise ReasonMissing("Nothing was saved: this change asks for a reason. Say why.") from error
+
+
 def service(
-    name: str, *, right: str, model: str = "", possible: Callable[[Any], bool] | None = None
+    name: str,
+    *,
+    right: str,
+    model: str = "",
+    possible: Callable[[Any], bool] | None = None,
+    reason_required: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function the verb `name` (stored by that name, chosen by hand: `orders.ship`).
 
     The function takes keywords only, `actor` first. Its second parameter is the row the verb acts on: it is locked and
     read again under the actor's `right` before the function sees it, and checked to be still in scope afterwards.
     For a verb that makes rows, `model` ("app.Model") names what the right is asked on instead. `possible` tells for
-    which rows a button for it makes sense.
+    which rows a button for it makes sense. With `reason_required`, nobody calls it without saying why: it raises
+    ReasonMissing.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         parameters = list(inspect.signature(function).parameters.values())
         if parameters[0].name != "actor" or any(p.kind is not p.KEYWORD_ONLY for p in parameters):
             raise TypeError(f"{name}: a service takes keywords only, actor first.")
+        if reason_required and "reason" not in (p.name for p in parameters):
+            raise TypeError(f"{name}: a service that requires a reason takes one.")
         subject = "" if model else parameters[1].name
 
         @functools.wraps(function)
         def call(*, actor: Any, **arguments: Any) -> Any:
-            with change_set(actor=actor, door=Door.SHELL, verb=name, reason=arguments.get("reason", "")):
+            said = arguments.get("reason") or ""
+            with told_why(), change_set(actor=actor, door=Door.SHELL, verb=name, reason=said) as act:
+                if reason_required and not act.reason:
+                    raise ReasonMissing(f"Nothing was done: {name} asks for a reason. Say why.")
+                if reason_required:
+                    arguments["reason"] = said or act.reason
                 if subject:
                     row = arguments[subject] = lock(actor=actor, right=right, row=arguments[subject])
                 else:
@@ -55,7 +85,7 @@ def service(
                 return result
 
         call.service_name, call.right, call.subject = name, right, subject
-        call.possible, call.model = possible, model
+        call.possible, call.model, call.reason_required = possible, model, reason_required
         call.takes = frozenset(p.name for p in parameters)
         registry[name] = call
         return call  # type: ignore[return-value]

@@ -22,7 +22,9 @@ from django.utils.timesince import timesince
 
 from admin_ext.access.rights import restrict
 from admin_ext.admin import hide_related, link
-from admin_ext.audit.models import ChangeSet
+from admin_ext.audit.models import Block, ChangeSet
+from admin_ext.desk.cases import count_open
+from admin_ext.desk.verification import last_verdict
 from admin_ext.filtering.selection import Selection
 from admin_ext.jobs.models import Job
 from apps.inventory.models import StockLevel
@@ -72,10 +74,17 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         _figure(request, "Jobs at work", "progress_activity", "jobs.Job", RUNNING),
         _figure(request, "Jobs failed this week", "error", "jobs.Job", _failed(), alarming=True),
     ]
-    sections = [_orders(request), _late(request), _stock(request), _change_sets(request), _jobs(request)]
+    sections = [
+        _orders(request),
+        _late(request),
+        _stock(request),
+        _change_sets(request),
+        _seals(request),
+        _jobs(request),
+    ]
     return {
         **context,
-        "figures": [figure for figure in figures if figure],
+        "figures": [figure for figure in [*figures, *_reviews(request)] if figure],
         "sections": [section for section in sections if section],
     }
 
@@ -200,6 +209,36 @@ def _change_sets(request: HttpRequest) -> Section | None:
             for act in _first(request, acts)
         ],
         empty="Nothing was changed yet.",
+    )
+
+
+def _reviews(request: HttpRequest) -> list[Figure]:
+    """What waits for a review; both figures lead to the page that begins with the oldest."""
+    if not _may_list(request, "desk.Review"):
+        return []
+    address = reverse("admin:desk_review_open")
+    late = count_open(overdue=True)
+    return [
+        Figure("Open reviews", count_open(), address, "approval"),
+        Figure("Overdue reviews", late, address, "approval", alarming=late > 0),
+    ]
+
+
+def _seals(request: HttpRequest) -> Section | None:
+    """How far the record is sealed, and what the last verification said."""
+    if not request.user.has_perm("desk.verify_record"):
+        return None
+    address = reverse("admin:desk_review_verify")
+    newest, last = Block.objects.first(), last_verdict()
+    sealed = f"block {newest.number:,}, {timesince(newest.sealed_at, depth=1)} ago" if newest else "nothing yet"
+    verified = f"{timesince(last.job.finished_at, depth=1)} ago" if last and last.job.finished_at else "never from here"
+    said = last.report.get("verdict", "") if last else ""
+    return Section(
+        title="The record",
+        action=format_html('<a href="{}" class="text-link">Verify</a>', address),
+        headers=["", "", ""],
+        rows=[["Sealed up to", sealed, ""], ["Last verified", verified, said]],
+        empty="",
     )
 
 

@@ -1,13 +1,16 @@
-"""Who logs in to PostgreSQL: one address, two roles.
+"""Who logs in to PostgreSQL: one address, three roles.
 
 `opsadmin_owner` owns every table and migrates. `opsadmin_app` runs the web, the worker and the tests: it may
-read and write the business, read the record, and append to it only through the owner's triggers.
+read and write the business, read the record, and append to it only through the owner's triggers. `opsadmin_sealer`
+reads the record and appends seals.
 
-`DATABASE_URL` names server and database. When its user is neither role, it is the login that sets things up
-(it may create roles and databases); the two roles are then derived from it. In production `DATABASE_URL` is the
-app role's own login and `DATABASE_OWNER_URL` is given only to the process that migrates.
+`DATABASE_URL` names server and database. When its user is none of the roles, it is the login that sets things up
+(it may create roles and databases); the roles are then derived from it. In production `DATABASE_URL` is the
+app role's own login, `DATABASE_OWNER_URL` is given only to the process that migrates and `DATABASE_SEALER_URL` only to
+the sealer.
 
-The roles' passwords are derived too, unless `DATABASE_OWNER_PASSWORD` and `DATABASE_APP_PASSWORD` name them.
+The roles' passwords are derived too, unless `DATABASE_OWNER_PASSWORD`, `DATABASE_APP_PASSWORD` and
+`DATABASE_SEALER_PASSWORD` name them.
 """
 
 from __future__ import annotations
@@ -19,7 +22,13 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 OWNER = "opsadmin_owner"
 APP = "opsadmin_app"
-_PASSWORD_VARIABLES = {OWNER: "DATABASE_OWNER_PASSWORD", APP: "DATABASE_APP_PASSWORD"}
+SEALER = "opsadmin_sealer"
+ROLES = (OWNER, APP, SEALER)
+_PASSWORD_VARIABLES = {
+    OWNER: "DATABASE_OWNER_PASSWORD",
+    APP: "DATABASE_APP_PASSWORD",
+    SEALER: "DATABASE_SEALER_PASSWORD",
+}
 
 
 def user_of(url: str) -> str:

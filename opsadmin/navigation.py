@@ -29,13 +29,16 @@ ICONS = {
     "jobs.Job": "progress_activity",
     "plans.Plan": "rule",
     "audit.ChangeSet": "history",
+    "desk.Review": "approval",
+    "audit.AccessEvent": "visibility",
     "transfers.Profile": "schema",
     "notices.Notice": "notifications",
 }
 
 
 # Apps of the platform, shown together below the business.
-PLATFORM = {"audit", "jobs", "notices", "plans", "transfers"}
+PLATFORM = {"jobs", "notices", "plans", "transfers"}
+RECORD = {"audit", "desk"}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -46,6 +49,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"title": "", "items": [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]}
     ]
     work: list[dict[str, Any]] = []
+    record: list[dict[str, Any]] = []
     for app in admin.site.get_app_list(request):
         items = [
             {
@@ -58,6 +62,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ]
         if app["app_label"] in PLATFORM:
             work += items
+        elif app["app_label"] in RECORD:
+            record += items
         elif items:
             groups.append({"title": app["name"], "separator": True, "items": items})
     unread = Notice.objects.filter(recipient=request.user.pk, read_at=None).count()
@@ -65,5 +71,22 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         if item["icon"] == ICONS["notices.Notice"] and unread:
             item["badge"] = str(unread)
     if work:
-        groups.append({"title": "Work and record", "separator": True, "items": work})
+        groups.append({"title": "Work", "separator": True, "items": work})
+    if record:
+        groups.append({"title": "The record", "separator": True, "items": _record(request, record)})
     return groups
+
+
+def _record(request: HttpRequest, lists: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The lists of the record, and its pages that are no lists."""
+    timeline = {"title": "Timeline", "icon": "timeline", "link": reverse("admin:audit_changeset_timeline")}
+    # What was done comes before what was said of it.
+    lists = sorted(lists, key=lambda item: item["icon"] == ICONS["desk.Review"])
+    for item in lists:
+        if item["icon"] == ICONS["desk.Review"]:
+            # What is to be done comes first; what was done is one click away.
+            item["link"] = reverse("admin:desk_review_open")
+    if not request.user.has_perm("desk.verify_record"):
+        return [timeline, *lists]
+    verify = {"title": "Verify", "icon": "verified", "link": reverse("admin:desk_review_verify")}
+    return [timeline, *lists, verify]

@@ -77,7 +77,11 @@ class OpsAdminSite(UnfoldAdminSite):
     def _search_rows(self, request: HttpRequest, term: str) -> list[SearchResult]:
         found = []
         for model, model_admin in self._registry.items():
-            if not model_admin.get_search_fields(request) or not model_admin.has_view_permission(request):
+            if (
+                not model_admin.in_palette
+                or not model_admin.get_search_fields(request)
+                or not model_admin.has_view_permission(request)
+            ):
                 continue
             rows, _ = model_admin.get_search_results(request, model_admin.get_queryset(request), term)
             found += [

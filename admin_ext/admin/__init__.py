@@ -10,6 +10,7 @@ from admin_ext.admin.inlines import ReadOnlyInline, StackedInline, TabularInline
 from admin_ext.admin.options import ModelAdmin, ReadOnlyModelAdmin
 from admin_ext.admin.related import RelatedList, hide_related, link
 from admin_ext.admin.verbs import DayField, OptionalReasonForm, ReasonForm, RecordField, RowForm, Verb
+from admin_ext.audit.past import day_looked_at
 
 __all__ = [
     "DayField",
@@ -27,6 +28,7 @@ __all__ = [
     "TabularInline",
     "Verb",
     "action",
+    "day_looked_at",
     "display",
     "hide_related",
     "link",

@@ -17,6 +17,7 @@ from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import can
 from admin_ext.admin.changelist import styled
 from admin_ext.admin.verbs import Verb
+from admin_ext.audit.reasons import asks_reason
 from admin_ext.filtering.selection import Selection
 from admin_ext.plans.making import submit_plan
 
@@ -50,6 +51,8 @@ class EditForm(forms.Form):
         if not name:
             return cleaned
         field = self.model._meta.get_field(name)
+        if asks_reason(self.model, {name}) and not cleaned.get("reason"):
+            self.add_error("reason", f"A change of {field.verbose_name} asks for a reason. Say why.")
         if operation in ("percent", "amount"):
             if not isinstance(field, models.DecimalField | models.IntegerField):
                 self.add_error("operation", "That needs a column of numbers.")

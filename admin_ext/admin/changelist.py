@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from unfold import widgets
 from unfold.views import ChangeList
 
+from admin_ext.admin.instants import PARAMETERS, in_this_time
 from admin_ext.admin.related import hide_related
 from admin_ext.filtering.filterset import FilterSet
 
@@ -69,7 +70,7 @@ class FilterSetChangeList(ChangeList):
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         left = super().get_filters_params(params)
         known = self._known()
-        return {name: value for name, value in left.items() if name not in known}
+        return {name: value for name, value in left.items() if name not in known and name not in PARAMETERS}
 
     def get_filters(self, request: HttpRequest) -> tuple[Any, ...]:
         specs, has_filters, lookups, may_duplicate, is_active = super().get_filters(request)
@@ -109,6 +110,11 @@ class FilterSetChangeList(ChangeList):
             }
             chips.append({"label": label, "value": value, "without": "?" + urlencode(left, doseq=True)})
         return chips
+
+    @property
+    def without_filters(self) -> str:
+        """The address of the whole list, in the time that it shows."""
+        return in_this_time("") or "?"
 
     def _known(self) -> set[str]:
         filterset_class = self.model_admin.get_filterset_class()

@@ -13,6 +13,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from admin_ext.admin.related import hide_related
+from admin_ext.audit.access_log import note_view
+from admin_ext.audit.past import instant_looked_at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,7 @@ class DocumentsMixin:
         row = self.get_object(request, object_id)
         if row is None or not document.is_offered(row):
             raise Http404
+        note_view(row, actor=request.user, page=name)
         content = document.content(row)
         for rows in ([row], *content.values()):
             if isinstance(rows, list):
@@ -58,7 +61,9 @@ class DocumentsMixin:
         return TemplateResponse(request, document.template, {**context, **content})
 
     def document_buttons(self, row: models.Model) -> list[dict[str, Any]]:
-        """The ways to the documents that make sense now."""
+        """The ways to the documents that make sense now; a document of the past is not printed anew."""
+        if instant_looked_at():
+            return []
         site = self.admin_site.name
         return [
             {"label": each.label, "icon": each.icon, "url": reverse(f"{site}:{self._page(each)}", args=[row.pk])}

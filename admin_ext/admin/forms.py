@@ -18,9 +18,8 @@ from django.forms.models import ModelChoiceField
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
+from admin_ext.access.hidden import NOT_VISIBLE
 from admin_ext.models import Record
-
-NOT_VISIBLE = "— not visible to you —"
 
 
 class RecordForm(forms.ModelForm):

@@ -10,11 +10,23 @@ from unfold.admin import TabularInline as UnfoldTabularInline
 
 from admin_ext.access.rights import can
 from admin_ext.admin.forms import RecordForm
+from admin_ext.admin.instants import carried_links
 from admin_ext.admin.rights import RightsMixin
+from admin_ext.audit.past import instant_looked_at
 from admin_ext.models import Record
 
 
-class PartInlineMixin(RightsMixin):
+class CarriesInstant:
+    """For inlines: links lead to records as they were, where the past is read."""
+
+    model: Any
+
+    @property
+    def readonly_preprocess_fields(self) -> dict[str, Any]:
+        return carried_links(self.model)
+
+
+class PartInlineMixin(CarriesInstant, RightsMixin):
     """Who may change the whole may change its parts; a stale line is refused as a stale record is."""
 
     form = RecordForm
@@ -57,12 +69,16 @@ class StackedInline(PartInlineMixin, UnfoldStackedInline):
     """Parts as blocks."""
 
 
-class ReadOnlyInline(RightsMixin, UnfoldTabularInline):
+class ReadOnlyInline(CarriesInstant, RightsMixin, UnfoldTabularInline):
     """Records that hang from this one, shown under their own rights, never changed here."""
 
     extra = 0
     tab = True
-    show_change_link = True
+
+    @property
+    def show_change_link(self) -> bool:
+        """unfold's own link would leave the past."""
+        return instant_looked_at() is None
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from django import forms
@@ -15,6 +16,8 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
 from admin_ext.admin.changelist import styled
+from admin_ext.audit.access_log import note_access
+from admin_ext.audit.models import Access
 from admin_ext.models import Attachment, Note, Record
 from admin_ext.services import add_note, attach_file
 
@@ -65,8 +68,19 @@ class NotesMixin:
         attachment = _on(Attachment, row).filter(pk=key).first() if row else None
         if attachment is None:
             raise Http404
+        with contextlib.ExitStack() as closing:
+            handle = closing.enter_context(attachment.file.open("rb"))
+            note_access(
+                Access.DOWNLOAD,
+                actor=request.user,
+                model=row._meta.label,
+                object_id=row.pk,
+                subject=attachment.name,
+                detail={"attachment": attachment.pk, "sha256": attachment.sha256},
+            )
+            closing.pop_all()  # it is closed when it was sent
         response = FileResponse(
-            attachment.file.open("rb"),
+            handle,
             as_attachment=True,
             filename=attachment.name,
             content_type="application/octet-stream",

@@ -18,26 +18,46 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
+from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import NotPermitted, check_inside, restrict
 from admin_ext.admin.bulk import BulkViewsMixin
 from admin_ext.admin.changelist import FilterSetChangeList
+from admin_ext.admin.changes import ChangesViewMixin
+from admin_ext.admin.comparing import CompareViewMixin
 from admin_ext.admin.documents import DocumentsMixin
 from admin_ext.admin.forms import RecordForm
-from admin_ext.admin.history import history_of
 from admin_ext.admin.notes import NotesMixin
+from admin_ext.admin.past import PastMixin, in_its_time
+from admin_ext.admin.reasons import posted_reason, reason_context, refuse_silence
 from admin_ext.admin.related import RelatedList, hide_related
+from admin_ext.admin.reverting import RevertViewsMixin
 from admin_ext.admin.rights import RightsMixin
 from admin_ext.admin.transfers import TransferViewsMixin
 from admin_ext.admin.verbs import Verb
+from admin_ext.audit.access_log import note_view
 from admin_ext.audit.context import change_set
+from admin_ext.audit.middleware import mark_missed
 from admin_ext.audit.models import Door
+from admin_ext.audit.triggers import FOLLOWING_COLUMNS
+from admin_ext.desk.lives import life_of
 from admin_ext.filtering.filterset import FilterSet, filterset_for
 from admin_ext.filtering.search import search
 from admin_ext.models import Record
-from admin_ext.services import Refused
+from admin_ext.services import ReasonMissing, Refused, told_why
 
 
-class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin, RightsMixin, UnfoldModelAdmin):
+class ModelAdmin(
+    PastMixin,
+    RevertViewsMixin,
+    ChangesViewMixin,
+    CompareViewMixin,
+    BulkViewsMixin,
+    TransferViewsMixin,
+    DocumentsMixin,
+    NotesMixin,
+    RightsMixin,
+    UnfoldModelAdmin,
+):
     """The admin of a record."""
 
     form = RecordForm
@@ -45,6 +65,8 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
     related_lists: ClassVar[tuple[RelatedList, ...]] = ()
     add_fieldsets: ClassVar[list[Any]] = []
     filterset_class: type[FilterSet] | None = None
+    in_palette: ClassVar[bool] = True
+    """Whether the command palette looks for its rows."""
 
     list_per_page = 50
     list_max_show_all = 0
@@ -56,6 +78,7 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
     save_as = False
     change_form_template: str | None = "admin_ext/change_form.html"
     change_list_template = "admin_ext/change_list.html"
+    delete_confirmation_template: str | None = "admin_ext/delete_confirmation.html"
 
     def __init__(self, model: type[models.Model], admin_site: admin.AdminSite) -> None:
         super().__init__(model, admin_site)
@@ -83,9 +106,18 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
     ) -> tuple[models.QuerySet, bool]:
         return search(queryset, search_term), False
 
+    @in_its_time
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(
-            request, {**(extra_context or {}), "transfer_buttons": self.transfer_buttons(request)}
+            request,
+            {
+                **(extra_context or {}),
+                "transfer_buttons": [
+                    *self.transfer_buttons(request),
+                    *self.changes_button(request),
+                    *self.deleted_buttons(request),
+                ],
+            },
         )
 
     # -- forms -------------------------------------------------------------------------------------
@@ -106,6 +138,7 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
         form.late_error = getattr(request, "_opsadmin_late_error", "")
         return form
 
+    @in_its_time
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
@@ -115,17 +148,20 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
             "verb_buttons": self._verb_buttons(request, row),
             "way_buttons": self._way_buttons(request, row),
             **self.notes_context(request, row),
+            **reason_context(request, self.model, *(each.model for each in self.inlines), making=row is None),
         }
         if request.method != "POST":
+            if row is not None:
+                note_view(row, actor=request.user, page="record")
             return super().changeform_view(request, object_id, form_url, extra)
         verb = f"{self.opts.app_label}.{'change' if object_id else 'add'}_{self.opts.model_name}"
-        reason = request.POST.get("_reason", "").strip()
         try:
-            with change_set(actor=request.user, door=Door.FORM, verb=verb, reason=reason):
+            with told_why(), change_set(actor=request.user, door=Door.FORM, verb=verb, reason=posted_reason(request)):
                 return super().changeform_view(request, object_id, form_url, extra)
         except (NotPermitted, Refused, IntegrityError, ProtectedError) as error:
             # Everything is rolled back. Show the form again, with what was typed and why it was refused.
             request._opsadmin_late_error = explain(error)
+            extra["reason_errors"] = [str(error)] if isinstance(error, ReasonMissing) else []
             return super().changeform_view(request, object_id, form_url, extra)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -138,20 +174,28 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
+        refuse_silence()
         if isinstance(form.instance, Record):
             check_inside(request.user, self.model, [form.instance.pk], "change" if change else "add")
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        silent = "Nothing was deleted: say why." if "silent" in request.GET else ""
+        extra = {**(extra_context or {}), **reason_context(request, self.model, making=True, error=silent)}
         if request.method != "POST":
-            return super().delete_view(request, object_id, extra_context)
+            return super().delete_view(request, object_id, extra)
         verb = f"{self.opts.app_label}.delete_{self.opts.model_name}"
         try:
-            reason = request.POST.get("_reason", "").strip()
-            with change_set(actor=request.user, door=Door.FORM, verb=verb, reason=reason):
-                return super().delete_view(request, object_id, extra_context)
+            with told_why(), change_set(actor=request.user, door=Door.FORM, verb=verb, reason=posted_reason(request)):
+                return super().delete_view(request, object_id, extra)
+        except ReasonMissing:
+            return HttpResponseRedirect(f"{request.path}?silent=1")
         except (NotPermitted, Refused, IntegrityError, ProtectedError) as error:
             messages.error(request, explain(error))
             return HttpResponseRedirect(request.path)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        refuse_silence()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:
         """Names what goes with a deletion as far as the person may see it, and counts the rest."""
@@ -171,10 +215,11 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
         if request.method == "POST" and form.is_valid():
             try:
                 reason = form.cleaned_data.get("reason", "")
-                with change_set(actor=request.user, door=Door.FORM, reason=reason):
+                with told_why(), change_set(actor=request.user, door=Door.FORM, reason=reason):
                     chosen.call(actor=request.user, row=row, **form.cleaned_data)
             except (Refused, NotPermitted, IntegrityError, ValidationError) as error:
-                form.add_error(None, explain(error))
+                silent = isinstance(error, ReasonMissing) and "reason" in form.fields
+                form.add_error("reason" if silent else None, explain(error))
             else:
                 messages.success(request, format_html("{}: {}.", chosen.label, row))
                 return HttpResponseRedirect(self._change_url(row))
@@ -219,8 +264,14 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
         row = self.get_object(request, object_id)
         if row is None or not hasattr(self.model, "history"):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        before = request.GET.get("before", "")
-        entries, more = history_of(row, user=request.user, before=int(before) if before.isdigit() else None)
+        note_view(row, actor=request.user, page="history")
+        choices = history_fields(self.model, request.user)
+        field = request.GET.get("field", "")
+        column = self.opts.get_field(field).column if field in dict(choices) else ""
+        entries, more = life_of(
+            self.model, row.pk, user=request.user, before=request.GET.get("before", ""), field=column
+        )
+        self.offer_reverts(request, row, entries)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -228,10 +279,17 @@ class ModelAdmin(BulkViewsMixin, TransferViewsMixin, DocumentsMixin, NotesMixin,
             "object": row,
             "title": f"History: {row}",
             "entries": entries,
+            "past": self.past_of(request, row),
             "more": more,
+            "field": field if column else "",
+            "field_choices": choices,
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin_ext/history.html", context)
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        mark_missed(request)
+        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
 
     # Change sets take the place of Django's log.
     def log_addition(self, *args: Any, **kwargs: Any) -> None:
@@ -287,6 +345,16 @@ def deleted_objects(objs: Any, request: HttpRequest, site: admin.AdminSite) -> t
         kind = str(type(blocker)._meta.verbose_name)
         protected.append(f"{kind.capitalize()}: {blocker}" if seen else f"a {kind} that you may not see")
     return named, counts, lacking, sorted(set(protected))
+
+
+def history_fields(model: type[models.Model], user: Any) -> list[tuple[str, str]]:
+    """The fields of a record whose changes can be asked for, by name and label."""
+    visible = field_rights(user, "view", model).visible
+    return [
+        (field.name, str(field.verbose_name).capitalize())
+        for field in model._meta.fields
+        if field.name in visible and not field.primary_key and field.name not in FOLLOWING_COLUMNS
+    ]
 
 
 def explain(error: Exception) -> str:

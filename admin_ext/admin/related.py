@@ -12,18 +12,10 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 
+from admin_ext.access.hidden import NotVisible
 from admin_ext.access.rights import access_of, restrict
-from admin_ext.admin.forms import NOT_VISIBLE
+from admin_ext.admin.instants import in_this_time
 from admin_ext.models import Record
-
-
-class NotVisible:
-    """Stands where a related row is that the person may not see; it has a name and no page."""
-
-    pk = ""
-
-    def __str__(self) -> str:
-        return NOT_VISIBLE
 
 
 def has_rights(model: type[models.Model]) -> bool:
@@ -66,6 +58,8 @@ def link(row: Any, text: str = "") -> Any:
         address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     except NoReverseMatch:
         return text or str(row)
+    if getattr(row, "has_past", False):
+        address = in_this_time(address)
     return format_html('<a href="{}" class="text-link">{}</a>', address, text or row)
 
 
@@ -85,4 +79,5 @@ class RelatedList:
         if registered is None or not registered.has_view_permission(request):
             return None
         address = reverse(f"{site.name}:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        return {"label": self.label, "icon": self.icon, "url": f"{address}?{self.parameter}={row.pk}"}
+        address = in_this_time(f"{address}?{self.parameter}={row.pk}")
+        return {"label": self.label, "icon": self.icon, "url": address}

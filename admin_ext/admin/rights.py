@@ -9,6 +9,7 @@ from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
 from django.http import HttpRequest
 
 from admin_ext.access.rights import can, restrict
+from admin_ext.audit.past import instant_looked_at
 
 
 class RightsMixin:
@@ -49,7 +50,7 @@ class RightsMixin:
         if key is None:
             return can(request.user, action, self.model)
         asked = request.__dict__.setdefault("_opsadmin_answers", {})
-        question = (action, self.model, str(key))
+        question = (action, self.model, str(key), instant_looked_at())
         if question not in asked:
             rows = self.model._default_manager.filter(pk=key) if str(key).isdigit() else self.model.objects.none()
             asked[question] = restrict(rows, request.user, action).exists()

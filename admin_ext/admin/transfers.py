@@ -14,6 +14,8 @@ from django.urls import URLPattern, path, reverse
 
 from admin_ext.access.rights import NotPermitted, restrict
 from admin_ext.admin.changelist import styled
+from admin_ext.admin.instants import PARAMETERS, address_of_now, asked_instant
+from admin_ext.filtering.instants import InstantNotUsable
 from admin_ext.filtering.selection import Selection
 from admin_ext.transfers.exporting import FORMATS, UnknownColumn, submit_export
 from admin_ext.transfers.importing import submit_import
@@ -21,7 +23,7 @@ from admin_ext.transfers.mapping import MappingNotUsable
 from admin_ext.transfers.models import Profile
 from admin_ext.transfers.resources import has_resource
 
-NOT_FILTERS = {"q", "o", "p", "e", "all", "_facets", "_changelist_filters", "_popup", "_to_field"}
+NOT_FILTERS = {"q", "o", "p", "e", "all", "_facets", "_changelist_filters", "_popup", "_to_field", *PARAMETERS}
 
 
 class ImportForm(forms.Form):
@@ -98,7 +100,11 @@ class TransferViewsMixin:
         """Shows what would be exported of the list as it is filtered, and hands in the job."""
         if not has_resource(self.model) or not self.has_export_permission(request):
             raise PermissionDenied
-        selection = self.selection_of(request)
+        try:
+            selection = self.selection_of(request)
+        except InstantNotUsable as refusal:
+            messages.error(request, str(refusal))
+            return HttpResponseRedirect(address_of_now(request))
         form = _export_form(request, self.model)
         if request.method == "POST" and form.is_valid():
             try:
@@ -117,15 +123,23 @@ class TransferViewsMixin:
         return self._form_page(request, form, title, "Export", "download")
 
     def selection_of(self, request: HttpRequest) -> Selection:
-        """The list as its address says: filters and search, in its order."""
+        """The list as its address says: filters and search, in its order, in its time. Raises InstantNotUsable."""
+        instant = asked_instant(request)
         changelist = self.get_changelist_instance(request)
+        filters, search = self.filters_of(request)
         ordering = changelist.get_ordering(request, changelist.root_queryset)
         return Selection(
             model=self.opts.label,
-            filters={name: values for name, values in request.GET.lists() if name not in NOT_FILTERS},
-            search=request.GET.get("q", ""),
+            filters=filters,
+            search=search,
+            as_of=instant.isoformat() if instant else "",
             ordering=[each for each in ordering if isinstance(each, str) and each not in ("pk", "-pk")],
         )
+
+    def filters_of(self, request: HttpRequest) -> tuple[dict[str, list[str]], str]:
+        """The filters of the list's address, and what is searched for."""
+        filters = {name: values for name, values in request.GET.lists() if name not in NOT_FILTERS}
+        return filters, request.GET.get("q", "")
 
     def _labels(self) -> list[str]:
         """What a file may fill from here: the list's own model, and the parts of its records."""

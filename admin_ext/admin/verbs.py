@@ -102,6 +102,9 @@ class Verb:
         """The form to ask with, for a row or for a selection; it offers only rows that `user` may see."""
         form_class = self.form if row is not None else self.bulk_form or self.form
         form = form_class(data, row=row, user=user) if issubclass(form_class, RowForm) else form_class(data)
+        if self.service.reason_required:
+            form.fields.setdefault("reason", ReasonForm.base_fields["reason"])
+            form.fields["reason"].required = form.fields["reason"].widget.is_required = True
         for field in form.fields.values():
             if isinstance(field, RecordField):
                 field.offer(user)

@@ -15,7 +15,9 @@ LEVELS = {
 
 
 def ring_for_job(job: Job) -> None:
-    """Tell who asked for the job how it ended."""
+    """Tell who asked for the job how it ended, unless they wait for it and are shown."""
+    if job.arguments.get("awaited"):
+        return
     said = f"{job.title}: {job.get_state_display().lower()}"
     notify(
         job.requested_by, said, level=LEVELS[Job.State(job.state)], url=reverse("admin:jobs_job_change", args=[job.pk])

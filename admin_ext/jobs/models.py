@@ -73,6 +73,7 @@ class Job(models.Model):
             models.Index(fields=["due_at"], condition=Q(state__in=["queued", "running"]), name="job_to_do"),
             models.Index(fields=["requested_by", "-id"], name="job_of_person"),
             models.Index(fields=["state", "-id"], name="job_in_state"),
+            models.Index(fields=["kind", "-id"], name="job_of_kind"),
         ]
 
     def __str__(self) -> str:

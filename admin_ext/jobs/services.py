@@ -27,9 +27,15 @@ class JobIsAtWork(Refused):
 
 
 def submit_job(
-    *, actor: Any, kind: str, title: str, arguments: dict[str, Any] | None = None, door: str = "task"
+    *,
+    actor: Any,
+    kind: str,
+    title: str,
+    arguments: dict[str, Any] | None = None,
+    door: str = "task",
+    wakes: bool = True,
 ) -> Job:
-    """Write the job down and, once that is committed, wake a worker for it."""
+    """Write the job down and, once that is committed, wake a worker for it; without `wakes` the caller runs it."""
     from admin_ext.jobs.running import kinds
 
     if kind not in kinds:
@@ -37,7 +43,8 @@ def submit_job(
     with transaction.atomic():
         job = Job.objects.create(kind=kind, title=title[:200], arguments=arguments or {}, requested_by=actor, door=door)
         JobEvent.objects.create(job=job, name="queued")
-        transaction.on_commit(lambda: wake(job.pk))
+        if wakes:
+            transaction.on_commit(lambda: wake(job.pk))
     return job
 
 

@@ -19,9 +19,9 @@ from apps.accounts.models import Membership, Role, Team, TeamMembership, User
 admin.site.unregister(Group)
 
 
-class RoleForm(forms.Form):
+class RoleForm(ReasonForm):
     role = forms.ModelChoiceField(queryset=Role.objects.order_by("name"))
-    reason = forms.CharField(widget=forms.Textarea, required=False)
+    field_order = ["role", "reason"]
 
 
 def places() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -35,9 +35,9 @@ def places() -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
-class PlaceForm(forms.Form):
+class PlaceForm(ReasonForm):
     place = forms.ChoiceField(choices=places, help_text="Everything below it is included.")
-    reason = forms.CharField(widget=forms.Textarea, required=False)
+    field_order = ["place", "reason"]
 
 
 class PasswordForm(forms.Form):
@@ -45,11 +45,11 @@ class PasswordForm(forms.Form):
     reason = forms.CharField(widget=forms.Textarea, required=False)
 
 
-class RoleRightsForm(forms.Form):
+class RoleRightsForm(ReasonForm):
     permissions = forms.ModelMultipleChoiceField(
         queryset=Permission.objects.select_related("content_type"), required=False, label="Rights"
     )
-    reason = forms.CharField(widget=forms.Textarea, required=False)
+    field_order = ["permissions", "reason"]
 
 
 @register(User)

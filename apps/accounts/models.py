@@ -30,6 +30,11 @@ class User(Record, AbstractUser):
     """A person who works here. Never deleted, only deactivated: the record names people for ever."""
 
     natural_key_fields = ("username",)
+    # By verbs, and the last by nobody in the product: no bulk edit, import or revert makes a superuser.
+    controlled_fields = ("is_active", "is_staff", "is_superuser")
+    has_past = False
+    watched = True
+    review_required = ("is_superuser", "is_staff", "is_active")
 
     time_zone = models.CharField(
         max_length=64, default="UTC", validators=[validate_time_zone], help_text="Instants are shown in this zone."
@@ -67,6 +72,9 @@ class User(Record, AbstractUser):
 class Membership(models.Model):
     """One person holds one role."""
 
+    about = ("user", "group")
+    review_required = True
+
     user = models.ForeignKey(User, on_delete=models.CASCADE)
     group = models.ForeignKey(Group, on_delete=models.CASCADE, verbose_name="role")
 
@@ -85,6 +93,8 @@ class Membership(models.Model):
 class Role(Group):
     """A role says what its holders may do: a group, on the record."""
 
+    review_required = True
+
     history = History()
 
     class Meta:
@@ -94,6 +104,9 @@ class Role(Group):
 
 class RolePermission(Group.permissions.through):  # type: ignore[name-defined]
     """One right of one role, on the record."""
+
+    about = ("group",)
+    review_required = True
 
     history = History()
 

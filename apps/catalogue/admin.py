@@ -17,6 +17,7 @@ from admin_ext.admin import (
     RowForm,
     TabularInline,
     Verb,
+    day_looked_at,
     display,
     link,
     money,
@@ -105,7 +106,7 @@ class ProductAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         products: Any = super().get_queryset(request)
-        return products.with_price_on(timezone.localdate()).with_available(request.user)
+        return products.with_price_on(day_looked_at()).with_available(request.user)
 
     @display(description="status", ordering="status", label=STATUS_COLOURS)
     def shown_status(self, product: Product) -> tuple[str, str]:

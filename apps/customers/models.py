@@ -56,6 +56,7 @@ class Customer(Record):
     scopes = {"region": "region"}
     search_words = ("name",)
     controlled_fields = ("status", "brought_in")
+    reason_required = ("credit_limit",)
 
     code = models.CharField(
         max_length=20, unique=True, validators=[validate_code], help_text="The number people quote, e.g. C-10042."

@@ -21,7 +21,7 @@ class CustomerAlreadyClosed(Refused):
     """A closed customer stays closed."""
 
 
-@service("customers.hold", right="hold", possible=lambda customer: customer.status == "active")
+@service("customers.hold", right="hold", possible=lambda customer: customer.status == "active", reason_required=True)
 def hold_customer(*, actor: User, customer: Customer, reason: str) -> Customer:
     """Stop taking orders from an active customer. Raises CustomerNotActive."""
     if customer.status != Customer.Status.ACTIVE:
@@ -43,7 +43,7 @@ def release_customer(*, actor: User, customer: Customer, reason: str = "") -> Cu
     return customer
 
 
-@service("customers.close", right="close", possible=lambda customer: customer.status != "closed")
+@service("customers.close", right="close", possible=lambda customer: customer.status != "closed", reason_required=True)
 def close_customer(*, actor: User, customer: Customer, reason: str) -> Customer:
     """End the business with a customer for good. Raises CustomerAlreadyClosed."""
     if customer.status == Customer.Status.CLOSED:
@@ -53,7 +53,7 @@ def close_customer(*, actor: User, customer: Customer, reason: str) -> Customer:
     return customer
 
 
-@service("customers.change_credit_limit", right="change_credit_limit")
+@service("customers.change_credit_limit", right="change_credit_limit", reason_required=True)
 def change_credit_limit(*, actor: User, customer: Customer, credit_limit: Decimal, reason: str) -> Customer:
     """Set how much may be open at one time, in the customer's currency."""
     customer.credit_limit = credit_limit

@@ -102,7 +102,7 @@ def transfer_stock(
     return out, into
 
 
-@service("inventory.adjust", right="adjust", model=MOVEMENT)
+@service("inventory.adjust", right="adjust", model=MOVEMENT, reason_required=True)
 def adjust_stock(*, actor: User, warehouse: Warehouse, product: Product, quantity: int, reason: str) -> StockMovement:
     """Correct the stock by `quantity` units, negative to take some off. Raises StockNotAvailable."""
     if not quantity:

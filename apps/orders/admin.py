@@ -23,6 +23,7 @@ from admin_ext.admin import (
     RowForm,
     TabularInline,
     Verb,
+    day_looked_at,
     display,
     hide_related,
     link,
@@ -235,7 +236,7 @@ class OrderAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         orders: Any = super().get_queryset(request)
-        return orders.with_lateness(timezone.localdate())
+        return orders.with_lateness(day_looked_at())
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         own = {"ordered_on": timezone.localdate(), "placed_by": request.user.pk}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.utils import timezone
-
+from admin_ext.audit.past import day_looked_at
 from admin_ext.filtering.filters import RelatedFilter, YesNoFilter
 from admin_ext.filtering.filterset import FilterSet
 from apps.catalogue.models import Product
@@ -38,7 +37,7 @@ class OrderFilterSet(FilterSet):
         ]
 
     def filter_late(self, orders: OrderQuerySet, name: str, value: bool) -> OrderQuerySet:
-        late = orders.late(timezone.localdate())
+        late = orders.late(day_looked_at())
         return late if value else orders.exclude(pk__in=late.order_by().values("pk"))
 
     def filter_product(self, orders: OrderQuerySet, name: str, value: Any) -> OrderQuerySet:

@@ -82,7 +82,7 @@ def confirm_order(*, actor: User, order: Order) -> Order:
     return _move(order, State.CONFIRMED, *(f"ship_to_{part}" for part in ADDRESS))
 
 
-@service("orders.reopen", right="reopen", possible=_can_become(State.DRAFT))
+@service("orders.reopen", right="reopen", possible=_can_become(State.DRAFT), reason_required=True)
 def reopen_order(*, actor: User, order: Order, reason: str) -> Order:
     """Make a confirmed order a draft again, so that its lines can change. Raises OrderCannotMove."""
     _check_move(order, State.DRAFT)
@@ -146,7 +146,7 @@ def ship_order(
     return shipment
 
 
-@service("orders.cancel", right="cancel", possible=_can_become(State.CANCELLED))
+@service("orders.cancel", right="cancel", possible=_can_become(State.CANCELLED), reason_required=True)
 def cancel_order(*, actor: User, order: Order, reason: str) -> Order:
     """Call an order off that was not shipped; what was allocated is free again. Raises OrderCannotMove."""
     _check_move(order, State.CANCELLED)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 
-from opsadmin.database import APP, OWNER, as_role, user_of
+from opsadmin.database import ROLES, as_role, user_of
 from opsadmin.embedded import Obstacle, broker, stack
 from opsadmin.embedded.claims import Taken, claim, holder_of
 from opsadmin.embedded.places import ROOT
@@ -42,6 +42,7 @@ def run(data: stack.Data, port: int) -> int:
                 if cluster:
                     cluster.wait_until_ready(supervisor.start(cluster.program()))
                 _prepare(supervisor, data, environment, cluster)
+                supervisor.start(stack.sealer(environment))
                 supervisor.start(stack.worker(environment))
                 supervisor.start(stack.beat(environment))
                 supervisor.start(stack.web(environment, port))
@@ -50,7 +51,7 @@ def run(data: stack.Data, port: int) -> int:
                 say(f"\nopsadmin runs at http://127.0.0.1:{port}/  (Ctrl-C stops it)\n\n{logins}")
                 supervisor.watch()
             except ToldToStop:
-                say("stopping: web, beat, worker, then the database (Ctrl-C again to hurry)")
+                say("stopping: web, beat, worker, sealer, then the database (Ctrl-C again to hurry)")
     say("stopped")
     return 0
 
@@ -133,11 +134,11 @@ def _prepare(supervisor: Supervisor, data: stack.Data, environment: stack.Enviro
 
 
 def _is_set_up(url: str) -> bool:
-    """Whether both roles can log in already. A URL that names one of them may not set anything up."""
-    if user_of(url) in (OWNER, APP):
+    """Whether all roles can log in already. A URL that names one of them may not set anything up."""
+    if user_of(url) in ROLES:
         return True
     try:
-        for role in (OWNER, APP):
+        for role in ROLES:
             psycopg.connect(as_role(url, role)).close()
     except psycopg.OperationalError:
         return False

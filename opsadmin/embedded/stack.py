@@ -156,3 +156,8 @@ def worker(environment: Environment) -> Program:
 def beat(environment: Environment) -> Program:
     command = python("celery", "-A", "opsadmin", "beat", "--loglevel", "WARNING", "--pidfile=")
     return Program(name="beat", command=command, environment=environment)
+
+
+def sealer(environment: Environment) -> Program:
+    # It finishes its round and publishes the newest checkpoint before it ends.
+    return Program(name="sealer", command=manage("seal_audit", "--follow"), environment=environment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from django.contrib import messages
@@ -82,8 +83,10 @@ class JobAdmin(ReadOnlyModelAdmin):
         if file is None:
             raise Http404
         try:
-            download(actor=request.user, file=file)
-            handle = file.file.open("rb")
+            with contextlib.ExitStack() as closing:
+                handle = closing.enter_context(file.file.open("rb"))
+                download(actor=request.user, file=file)
+                closing.pop_all()  # it is closed when it was sent
         except NotPermitted as error:
             raise PermissionDenied(str(error)) from error
         except (FileGone, FileNotFoundError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,16 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from admin_ext.access.fields import fields as field_rights
-from admin_ext.access.rights import NotPermitted, restrict
-from admin_ext.admin.forms import NOT_VISIBLE
+from admin_ext.access.rights import NotPermitted
 from admin_ext.admin.options import ReadOnlyModelAdmin
+from admin_ext.admin.reasons import posted_reason
+from admin_ext.admin.values import Names, in_words, names_of
+from admin_ext.audit.access_log import note_access
+from admin_ext.audit.models import Access
+from admin_ext.audit.triggers import FOLLOWING_COLUMNS
 from admin_ext.plans.applying import apply_plan, discard_plan
 from admin_ext.plans.models import Action, Mode, Plan, PlanRow
-from admin_ext.services import Refused
+from admin_ext.services import ReasonMissing, Refused
 from admin_ext.transfers.failures import suffix, write_failed_rows
 
 PAGE = 50
@@ -74,7 +79,13 @@ class PlanAdmin(ReadOnlyModelAdmin):
         mode = request.POST.get("mode", "")
         if mode not in Mode.values:
             raise Http404
-        return self._do(request, key, lambda plan: apply_plan(actor=request.user, plan=plan, mode=mode))
+        reason = posted_reason(request)
+        try:
+            return self._do(
+                request, key, lambda plan: apply_plan(actor=request.user, plan=plan, mode=mode, reason=reason)
+            )
+        except ReasonMissing:
+            return HttpResponseRedirect(f"{reverse('admin:plans_plan_change', args=[key])}?silent=1")
 
     def discard_view(self, request: HttpRequest, key: int) -> HttpResponse:
         return self._do(request, key, lambda plan: discard_plan(actor=request.user, plan=plan))
@@ -82,14 +93,17 @@ class PlanAdmin(ReadOnlyModelAdmin):
     def failed_view(self, request: HttpRequest, key: int) -> FileResponse:
         """The rows that failed, as a file in the shape they came in."""
         plan = self.get_object(request, str(key))
-        if plan is None or plan.created_by_id != request.user.pk or not plan.header:
+        if plan is None or plan.created_by_id != request.user.pk:
             raise Http404
-        folder = tempfile.TemporaryDirectory(prefix="opsadmin-failed-")
-        target = Path(folder.name) / f"failed{suffix(plan)}"
-        write_failed_rows(plan, target)
         name = Path(plan.parameters.get("file_name", "rows")).stem + f"-failed{suffix(plan)}"
-        handle = target.open("rb")
-        folder.cleanup()  # the open handle keeps the bytes until they are sent
+        with tempfile.TemporaryDirectory(prefix="opsadmin-failed-") as folder, contextlib.ExitStack() as closing:
+            target = Path(folder) / f"failed{suffix(plan)}"
+            write_failed_rows(plan, target)
+            # The open handle keeps the bytes until they are sent.
+            handle = closing.enter_context(target.open("rb"))
+            detail = {"plan": plan.pk, "rows": plan.bad}
+            note_access(Access.DOWNLOAD, actor=request.user, model=plan.model, subject=name, detail=detail)
+            closing.pop_all()
         return FileResponse(handle, as_attachment=True, filename=name, content_type="application/octet-stream")
 
     @display(description="state", ordering="state", label=STATE_COLOURS)
@@ -102,6 +116,8 @@ class PlanAdmin(ReadOnlyModelAdmin):
             raise Http404
         try:
             service(plan)
+        except ReasonMissing:
+            raise
         except (Refused, NotPermitted) as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(reverse("admin:plans_plan_change", args=[key]))
@@ -140,58 +156,57 @@ class PlanAdmin(ReadOnlyModelAdmin):
             "mine": plan.created_by_id == request.user.pk,
             "job": job,
             "busy": plan.state in (Plan.State.MAKING, Plan.State.APPLYING),
-            "has_failed_file": plan.bad and plan.header,
+            "has_failed_file": bool(plan.bad),
+            "reason_asked": plan.told_rule if plan.asks_reason else "",
+            "reason_always": plan.asks_reason,
+            "reason_errors": ["Nothing was applied yet: say why."] if "silent" in request.GET else [],
         }
 
 
 def _shown(rows: list[PlanRow], plan: Plan, user: Any) -> list[dict[str, Any]]:
     """Rows in words: columns by their names, related rows by theirs as far as the person may see them."""
-    model = plan.get_model()
-    visible = field_rights(user, "view", model).visible
-    by_column: dict[str, Any] = {field.column: field for field in model._meta.concrete_fields if field.name in visible}
-    names = _names(rows, by_column, user)
+    columns: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row.model not in columns:
+            columns[row.model] = _visible_columns(plan.model_of(row), user, is_beside=bool(row.model))
+    pairs = (
+        (columns[row.model][column], value)
+        for row in rows
+        for values in (row.before, row.after)
+        for column, value in (values or {}).items()
+        if column in columns[row.model]
+    )
+    names = names_of(pairs, user)
     return [
         {
             "row": row,
+            "kind": str(plan.model_of(row)._meta.verbose_name) if row.model else "",
             "action": row.outcome or row.action,
             "label": Action(row.outcome or row.action).label,
             "colour": COLOURS[row.outcome or row.action],
             "errors": row.errors or [],
-            "changes": [
-                {
-                    "label": str(by_column[column].verbose_name).capitalize(),
-                    "before": _value(by_column[column], (row.before or {}).get(column), names),
-                    "after": _value(by_column[column], value, names),
-                }
-                for column, value in (row.after or {}).items()
-                if column in by_column and (row.before is not None or value not in (None, "", False))
-            ],
+            "changes": _changes(row, columns[row.model], names),
         }
         for row in rows
     ]
 
 
-def _names(rows: list[PlanRow], by_column: dict[str, Any], user: Any) -> dict[tuple[Any, int], str]:
-    wanted: dict[type[models.Model], set[int]] = {}
-    for column, field in by_column.items():
-        if isinstance(field, models.ForeignKey):
-            keys: set[Any] = {(each or {}).get(column) for row in rows for each in (row.before, row.after)} - {None}
-            wanted.setdefault(field.related_model, set()).update(keys)
-    return {
-        (model, row.pk): str(row)
-        for model, keys in wanted.items()
-        if keys
-        for row in restrict(model._default_manager.filter(pk__in=keys), user, "view")
-    }
+def _visible_columns(model: type[models.Model], user: Any, *, is_beside: bool) -> dict[str, Any]:
+    """In the order of the model. Beside the plan's own rows, the whole of a part goes without saying."""
+    visible = field_rights(user, "view", model).visible - FOLLOWING_COLUMNS
+    if is_beside:
+        visible -= {getattr(model, "part_of", "")}
+    return {field.column: field for field in model._meta.concrete_fields if field.name in visible}
 
 
-def _value(field: Any, value: Any, names: dict[tuple[Any, int], str]) -> str:
-    if value in (None, ""):
-        return ""
-    if isinstance(field, models.ForeignKey):
-        return names.get((field.related_model, value), NOT_VISIBLE)
-    if field.choices:
-        return str(dict(field.flatchoices).get(value, value))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+def _changes(row: PlanRow, columns: dict[str, Any], names: Names) -> list[dict[str, str]]:
+    after = row.after or {}
+    return [
+        {
+            "label": str(columns[column].verbose_name).capitalize(),
+            "before": in_words(columns[column], (row.before or {}).get(column), names),
+            "after": in_words(columns[column], after[column], names),
+        }
+        for column in columns
+        if column in after and (row.before is not None or after[column] not in (None, "", False))
+    ]

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import sys
 
-BENCHMARKS = {"import": "benchmarks.imports"}
+BENCHMARKS = {
+    "import": "benchmarks.imports",
+    "record": "benchmarks.record",
+    "timeline": "benchmarks.timeline",
+    "seal": "benchmarks.sealing",
+    "verify": "benchmarks.verifying",
+}
 
 
 def main() -> int:

@@ -19,8 +19,9 @@ def url(name: str = NAME) -> str:
     return f"{base.rpartition('/')[0]}/{name}{mark}{query}"
 
 
-def set_up() -> None:
-    """An empty, migrated database, and Django on it as the runtime role."""
+def set_up(*, run_syncdb: bool = False) -> None:
+    """An empty, migrated database, and Django on it as the runtime role. `run_syncdb` makes the tables of apps without
+    migrations too."""
     drop()
     os.environ["DATABASE_URL"] = url()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opsadmin.settings.test")
@@ -33,6 +34,8 @@ def set_up() -> None:
     login = dict(connection.settings_dict)
     call_command("setup_database", verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115
     call_command("migrate", verbosity=0)
+    if run_syncdb:
+        call_command("migrate", verbosity=0, run_syncdb=True)
     connection.close()
     connection.settings_dict.update(USER=login["USER"], PASSWORD=login["PASSWORD"])
 

@@ -15,8 +15,8 @@ from django.core.management import call_command
 from django.db import connection, connections
 from psycopg import sql
 
-from opsadmin.database import APP, OWNER, as_role, role_password
-from opsadmin.management.commands.setup_database import _make_database, _make_role
+from opsadmin.database import APP, OWNER, ROLES, SEALER, as_role, role_password
+from opsadmin.management.commands.setup_database import _make_database, _make_role, guard_triggers
 
 ROOT = Path(settings.BASE_DIR)
 
@@ -39,7 +39,14 @@ def template_name() -> str:
     """Changes with whatever the migrated database is made from."""
     digest = hashlib.sha256()
     sources = [*ROOT.glob("apps/*/migrations/*.py"), *ROOT.glob("admin_ext/**/migrations/*.py")]
-    sources += [*ROOT.glob("**/audit/*.py"), *ROOT.glob("admin_ext/**/sql/*.sql"), *ROOT.glob("apps/**/sql/*.sql")]
+    sources += [
+        *ROOT.glob("**/audit/*.py"),
+        *ROOT.glob("**/audit/seals/*.py"),
+        *ROOT.glob("admin_ext/**/sql/*.sql"),
+        *ROOT.glob("apps/**/sql/*.sql"),
+    ]
+    # Triggers that migrate installs as models declare them.
+    sources += [ROOT / "admin_ext/desk/cases.py", ROOT / "admin_ext/access/grants.py"]
     sources += [*ROOT.glob("apps/*/models.py"), ROOT / "requirements.txt"]
     for path in sorted(sources):
         digest.update(str(path.relative_to(ROOT)).encode())
@@ -60,11 +67,13 @@ def make_template() -> str:
             "AND (pg_stat_file('base/' || oid || '/PG_VERSION')).modification < now() - interval '1 day'"
         ).fetchall():
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(stale)))
-        for role in (OWNER, APP):
+        for role in ROLES:
             _make_role(server, role, role_password(settings.DATABASE_URL, role))
         making = f"{name}_making"
         server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(making)))
         _make_database(server, making)
+        with psycopg.connect(psycopg.conninfo.make_conninfo(settings.DATABASE_URL, dbname=making)) as here:
+            guard_triggers(here)
         log_in_as(OWNER, making)
         call_command("migrate", verbosity=0)
         log_in_as(APP, making)
@@ -84,7 +93,8 @@ def clone(template: str, name: str) -> None:
         )
         database = sql.Identifier(name)
         server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
-        server.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(APP)))
+        for role in (APP, SEALER):
+            server.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
     log_in_as(APP, name)
 
 
@@ -96,5 +106,12 @@ def drop(name: str) -> None:
 
 def owner_connection() -> psycopg.Connection:
     """The current test database as the owner of its tables."""
-    url = as_role(settings.DATABASE_URL, OWNER)
-    return psycopg.connect(psycopg.conninfo.make_conninfo(url, dbname=connection.settings_dict["NAME"]))
+    return connection_as(OWNER)
+
+
+def connection_as(role: str | None, *, autocommit: bool = False) -> psycopg.Connection:
+    """The current test database as a role; without one as the set-up login, a superuser whom no event trigger stops."""
+    url = as_role(settings.DATABASE_URL, role) if role else settings.DATABASE_URL
+    options = "" if role else "-c session_replication_role=replica"
+    here = psycopg.conninfo.make_conninfo(url, dbname=connection.settings_dict["NAME"], options=options)
+    return psycopg.connect(here, autocommit=autocommit)

@@ -8,8 +8,10 @@ import factory
 from django.contrib.auth.models import Permission
 from factory.django import DjangoModelFactory
 
+from admin_ext.audit.access_log import note_access
 from admin_ext.audit.context import change_set
-from admin_ext.audit.models import ChangeSet
+from admin_ext.audit.models import Access, AccessEvent, ChangeSet
+from admin_ext.desk.models import Review
 from admin_ext.jobs.models import Job
 from admin_ext.notices.models import Notice
 from admin_ext.plans.models import Plan
@@ -112,12 +114,35 @@ class TeamFactory(RecordFactory):
 
 
 class ChangeSetFactory(RecordFactory):
+    """An act in which nothing was changed: the database writes change sets itself."""
+
     class Meta:
         model = ChangeSet
 
     actor = factory.SubFactory(UserFactory)
     door = "shell"
     verb = factory.Sequence(lambda n: f"tests.verb{n}")
+
+    @classmethod
+    def _create(cls, model_class, *args, **said):
+        with change_set(always=True, **said) as act:
+            pass
+        return model_class.objects.get(pk=act.id)
+
+
+class AccessEventFactory(RecordFactory):
+    """Something that somebody read: the database writes it from a signed claim."""
+
+    class Meta:
+        model = AccessEvent
+
+    kind = Access.DOWNLOAD
+    actor = factory.SubFactory(UserFactory)
+    subject = factory.Sequence(lambda n: f"file-{n}.csv")
+
+    @classmethod
+    def _create(cls, model_class, *args, **said):
+        return model_class.objects.get(pk=note_access(**said))
 
 
 class JobFactory(RecordFactory):
@@ -162,3 +187,20 @@ class TeamMembershipFactory(RecordFactory):
 
     team = factory.SubFactory(TeamFactory)
     user = factory.SubFactory(UserFactory)
+
+
+class ReviewFactory(RecordFactory):
+    """Signed by its reviewer: the database takes nobody else's signature."""
+
+    class Meta:
+        model = Review
+
+    reviewer = factory.SubFactory(UserFactory)
+    verdict = "in_order"
+    act = factory.SubFactory(ChangeSetFactory)
+
+    @classmethod
+    def _create(cls, model_class, *args, reviewer, act, **said):
+        ends = {"first_act": act.pk, "last_act": act.pk} | said
+        with change_set(actor=reviewer, door="form", verb="desk.sign_review"):
+            return model_class.objects.create(reviewer=reviewer, **ends)

@@ -15,7 +15,13 @@ import yaml
 from opsadmin.embedded.places import ROOT
 
 DOCKER = ROOT / "docker"
-SECRETS = {"SECRET_KEY", "POSTGRES_PASSWORD", "DATABASE_OWNER_PASSWORD", "DATABASE_APP_PASSWORD"}
+SECRETS = {
+    "SECRET_KEY",
+    "POSTGRES_PASSWORD",
+    "DATABASE_OWNER_PASSWORD",
+    "DATABASE_APP_PASSWORD",
+    "DATABASE_SEALER_PASSWORD",
+}
 PRODUCTION = {
     "DJANGO_SETTINGS_MODULE": "opsadmin.settings.production",
     "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz",
@@ -120,6 +126,14 @@ class TestCompose:
             told = str(service["environment"]) if "environment" in service else ""
             assert ("DATABASE_OWNER_PASSWORD" in told) == (name == "setup")
             assert ("POSTGRES_PASSWORD" in told) == (name in ("setup", "postgres"))
+
+    def test_only_the_sealer_has_the_key_and_writes_what_is_published(self, compose: dict[str, Any]) -> None:
+        for name, service in compose["services"].items():
+            volumes = service.get("volumes", [])
+            assert any(volume.startswith("key:") for volume in volumes) == (name == "sealer")
+            assert ("published:/var/lib/opsadmin-published" in volumes) == (name == "sealer")
+            told = str(service.get("environment", ""))
+            assert ("DATABASE_SEALER_PASSWORD" in told) == (name in ("sealer", "setup"))
 
     def test_the_web_is_published_to_this_machine_only(self, compose: dict[str, Any]) -> None:
         published = [port for service in compose["services"].values() for port in service.get("ports", [])]

@@ -52,11 +52,11 @@ def test_answers_are_never_cached(rf: RequestFactory, all_well: None) -> None:
 
 
 def test_ready_when_everything_is_well(ask, all_well: None) -> None:
-    checks = dict.fromkeys(("database", "migrations", "broker", "worker"), "ok")
+    checks = dict.fromkeys(("database", "migrations", "broker", "worker", "sealer"), "ok")
     assert ask() == (200, {"ready": True, "checks": checks})
 
 
-@pytest.mark.parametrize("name", ["database", "migrations", "broker", "worker"])
+@pytest.mark.parametrize("name", ["database", "migrations", "broker", "worker", "sealer"])
 def test_one_failure_is_enough_and_tells_strangers_no_details(
     ask, all_well: None, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -105,3 +105,33 @@ def test_the_database_and_its_migrations_are_read_by_the_runtime_role(django_ass
     with django_assert_max_num_queries(3):
         assert health.check_database() == "ok"
         assert health.check_migrations() == "ok"
+
+
+@pytest.mark.parametrize(("lag", "well"), [(0.0, True), (59.0, True), (61.0, False)])
+def test_changes_that_stay_unsealed_are_an_alarm(monkeypatch: pytest.MonkeyPatch, lag: float, well: bool) -> None:
+    monkeypatch.setattr(health, "seal_lag", lambda: lag)
+    if well:
+        assert health.check_sealer() == "ok"
+    else:
+        with pytest.raises(health.NotReady, match="61 s old"):
+            health.check_sealer()
+
+
+@pytest.mark.django_db
+class TestMetrics:
+    def test_has_the_figures_of_the_record(self, client) -> None:
+        text = client.get("/metrics").text
+        for name in ("seal_lag_seconds", "seal_blocks", "unsealed_rows", "triggers_missing"):
+            assert f"\nopsadmin_{name} " in text
+        assert "\nopsadmin_triggers_missing 0\n" in text
+
+    @pytest.mark.parametrize("headers", [{"REMOTE_ADDR": "10.0.0.7"}, {"HTTP_X_FORWARDED_FOR": "10.0.0.7"}])
+    def test_tells_strangers_nothing(self, client, headers) -> None:
+        assert client.get("/metrics", **headers).status_code == 404
+
+    def test_a_token_opens_it_from_elsewhere(self, client, settings) -> None:
+        settings.METRICS_TOKEN = "secret"
+        assert client.get("/metrics").status_code == 404
+        assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 404
+        there = client.get("/metrics", headers={"Authorization": "Bearer secret"}, REMOTE_ADDR="10.0.0.7")
+        assert there.status_code == 200

@@ -55,13 +55,15 @@ class House:
 
 @contextmanager
 def open_house(name: str, folder: Path) -> Iterator[House]:
-    """Make the database `name` with the demo world, run web, worker and beat on it, and leave nothing behind."""
+    """Make the database `name` with the demo world, run web, worker, beat and sealer on it, and leave nothing behind."""
     data = folder / "data"
     data.mkdir()
     broker.open_folders(data)
     environment = os.environ | {
         "DATABASE_URL": urlunsplit(urlsplit(settings.DATABASE_URL)._replace(path=f"/{name}")),
         "DJANGO_SETTINGS_MODULE": "opsadmin.settings.development",
+        # The house was furnished by this process, which signed with its own key.
+        "AUDIT_CONTEXT_KEYS": settings.SECRET_KEY,
         "OPSADMIN_DATA": str(data),
         "CELERY_BROKER_URL": "atomicfs://localhost",
     }
@@ -76,10 +78,11 @@ def open_house(name: str, folder: Path) -> Iterator[House]:
         prepare("collectstatic", "--no-input", "--verbosity", "0")
         port = _free_port()
         house = House(f"http://127.0.0.1:{port}", environment["DATABASE_URL"], folder)
-        for program in (stack.web(environment, port), stack.worker(environment), stack.beat(environment)):
+        programs = (stack.web(environment, port), stack.worker(environment), stack.beat(environment))
+        for program in (*programs, stack.sealer(environment)):
             program = dataclasses.replace(program, output=folder / f"{program.name}.log")
             held.callback(program.stop, program.start())
-        # Meanwhile the three come up.
+        # Meanwhile they come up.
         prepare("seed_demo", "--scale", "small", "--seed", str(SEED), "--verbosity", "0")
         _wait_until_ready(house)
         yield house

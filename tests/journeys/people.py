@@ -113,9 +113,12 @@ class Person:
     # -- doing -------------------------------------------------------------------------------------
 
     def open(self, name: str) -> None:
-        """Open a list from the menu."""
-        self.menu.get_by_role("link").filter(has=self.page.get_by_text(name, exact=True)).click()
-        expect(self.page.locator("#changelist")).to_be_visible()
+        """Open a list, or another page, from the menu."""
+        link = self.menu.get_by_role("link").filter(has=self.page.get_by_text(name, exact=True))
+        address = link.get_attribute("href")
+        link.click()
+        self.page.wait_for_url(f"**{address}")
+        expect(self.main).to_be_visible()
 
     def search(self, term: str) -> None:
         """Search in the list that is open."""

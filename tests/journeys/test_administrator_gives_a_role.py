@@ -23,7 +23,7 @@ def test_administrator_takes_in_a_colleague_who_then_sees_their_region(meet, hou
         do(adam, "Set password", password="lingon-och-blåbär")
     with meet("nora") as nora:
         nora.log_in("lingon-och-blåbär")
-        assert list(nora.menu_lists()) == ["Work and record"]
+        assert list(nora.menu_lists()) == ["Work", "The record"]
     with meet("administrator") as adam:
         adam.log_in()
         adam.open("People")

@@ -78,7 +78,7 @@ def import_under_fire(actor, tmp_path, *, kills, seed, broker="atomicfs://localh
     plan.refresh_from_db()
     assert plan.counts == {"create": ROWS - EXISTING, "update": EXISTING}
     assert plan.rows.count() == ROWS
-    plan = apply_plan(actor=actor, plan=plan, mode="keep_good")
+    plan = apply_plan(actor=actor, plan=plan, mode="keep_good", reason="credit limits of the new year")
     run(plan.applying_id, kills)
     return plan
 

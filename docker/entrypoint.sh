@@ -1,10 +1,10 @@
 #!/bin/sh
-# What a container of the image is: web, worker, beat, setup, or any management command. More words are passed on.
+# What a container of the image is: web, worker, beat, sealer, setup, or any management command. More words are passed on.
 set -eu
 
 # Secrets may come as files: NAME_FILE names the file that holds NAME.
 for name in SECRET_KEY DATABASE_URL DATABASE_OWNER_URL DATABASE_OWNER_PASSWORD DATABASE_APP_PASSWORD \
-    CELERY_BROKER_URL EMAIL_URL; do
+    DATABASE_SEALER_URL DATABASE_SEALER_PASSWORD METRICS_TOKEN CELERY_BROKER_URL EMAIL_URL; do
     eval "file=\${${name}_FILE:-}"
     if [ -n "$file" ]; then
         value=$(cat "$file")
@@ -25,6 +25,9 @@ worker)
     ;;
 beat)
     exec celery -A opsadmin beat --loglevel INFO --pidfile= "$@"
+    ;;
+sealer)
+    exec python manage.py seal_audit --follow "$@"
     ;;
 setup)
     python manage.py setup_database

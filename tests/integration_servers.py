@@ -52,6 +52,7 @@ def worker(data: Path, *, broker: str = "atomicfs://localhost", **environment: s
             "CELERY_BROKER_URL": broker,
             "OPSADMIN_DATA": str(data),
             "MEDIA_ROOT": str(settings.MEDIA_ROOT),
+            "SECRET_KEY": settings.SECRET_KEY,  # the database knows the claims of those who share it
             "DJANGO_SETTINGS_MODULE": "opsadmin.settings.development",
             "JOB_LEASE_SECONDS": "3",
             **environment,

@@ -39,7 +39,7 @@ def text():
 
 def check_applied_once(plan):
     plan.refresh_from_db()
-    assert plan.state == Plan.State.APPLIED
+    assert plan.state == Plan.State.APPLIED, plan.applying.error
     assert plan.counts == {"create": ROWS - EXISTING, "update": EXISTING}
     assert Customer.objects.count() == ROWS
     job = Job.objects.select_related("change_set").get(pk=plan.applying_id)

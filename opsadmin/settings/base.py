@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "admin_ext",
     "admin_ext.notices",
     "admin_ext.jobs",
+    "admin_ext.granting",
     "admin_ext.filtering",
     "admin_ext.plans",
     "admin_ext.transfers",

@@ -1,0 +1,1 @@
+"""Who is given what: roles, places and rows handed on; reviews of it; standing in for somebody; breaking the glass."""

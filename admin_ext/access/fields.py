@@ -15,7 +15,7 @@ from django.db import models
 
 from admin_ext.access.naming import NEVER_SEEN
 from admin_ext.access.rights import access_of, permission
-from admin_ext.access.veils import HIDDEN, MASKED, Veiled
+from admin_ext.access.veils import HIDDEN, MASKED
 
 # From generous to strict; nothing stands for no policy.
 STRICTNESS = {"": 0, "read_only": 1, "masked": 2, "hidden": 3}
@@ -34,6 +34,7 @@ class FieldRights:
     writable: frozenset[str]
     controlled: frozenset[str]
     masked: frozenset[str] = frozenset()
+    hidden: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
     """What a policy keeps from being written, for whatever reason."""
 
@@ -41,6 +42,11 @@ class FieldRights:
     def readable(self) -> frozenset[str]:
         """The fields whose values are told."""
         return self.visible - self.masked
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """The fields whose values policies keep to themselves."""
+        return self.hidden | self.masked
 
 
 def fields(user: Any, action: str, model: type[models.Model]) -> FieldRights:
@@ -64,6 +70,7 @@ def _field_rights(user: Any, action: str, model: type[models.Model]) -> FieldRig
     return FieldRights(
         visible=names - hidden,
         masked=names & masked,
+        hidden=names & hidden,
         writable=(editable & names) - controlled - kept,
         controlled=controlled,
         kept=kept,
@@ -87,6 +94,11 @@ def treatments(user: Any, action: str, model: type[models.Model]) -> dict[str, s
     return found
 
 
+def has_policies(user: Any) -> bool:
+    """Can there be a field that `user` meets otherwise than everybody?"""
+    return not user.is_superuser and bool(access_of(user).policies().fields)
+
+
 def treatment_of(user: Any, model: type[models.Model], path: str) -> str:
     """How the reader meets what stands at the end of an ORM path: "hidden", "masked" or, when it is told, ""."""
     strictest = ""
@@ -96,7 +108,9 @@ def treatment_of(user: Any, model: type[models.Model], path: str) -> str:
         except FieldDoesNotExist:
             break  # a lookup or an annotation
         # Whoever follows a relation backwards reads the column that makes it.
-        holder, column = (field.related_model, field.field) if field.auto_created and not field.concrete else (model, field)
+        holder, column = (
+            (field.related_model, field.field) if field.auto_created and not field.concrete else (model, field)
+        )
         if column.concrete and not column.many_to_many:
             rights = fields(user, "view", holder)
             kind = "" if column.name in rights.readable else "masked" if column.name in rights.masked else "hidden"
@@ -114,7 +128,7 @@ def veil(rows: list[Any], user: Any) -> None:
     model = type(rows[0])
     rights = fields(user, "view", model)
     for field in model._meta.concrete_fields:
-        if field.name in rights.readable or field.name in NEVER_SEEN:
+        if field.name not in rights.unread:
             continue
         stand_in = MASKED if field.name in rights.masked else HIDDEN
         for row in rows:
@@ -127,6 +141,3 @@ def veil(rows: list[Any], user: Any) -> None:
 def told(value: Any, name: str, rights: FieldRights) -> Any:
     """The value of a visible field, or dots."""
     return MASKED if name in rights.masked else value
-
-
-__all__ = ["FieldRights", "Veiled", "fields", "told", "treatment_of", "treatments", "veil"]

@@ -27,9 +27,7 @@ def read_policies(user: Any) -> Policies:
     text = CharField()
     rights = Permission.objects.order_by().filter(Exists(policies), group__user=user.pk)
     rows = policies.values_list("role_id", "model", "field", "kind").union(
-        rights.values_list(
-            F("group"), "content_type__app_label", "codename", Value("", output_field=text)
-        ),
+        rights.values_list(F("group"), "content_type__app_label", "codename", Value("", output_field=text)),
         all=True,
     )
     fields: dict[str, dict[str, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))

@@ -98,7 +98,7 @@ class TestImporting:
             assert "not yours to write" in row.errors[0]["message"] and CANARY not in str(row.errors)
 
     def test_a_policy_made_meanwhile_stops_what_was_planned_before_it(self, analyst, customer):
-        for kind, state in (("read_only", "applied"), ("hidden", "applying")):
+        for kind, state in (("read_only", "applied"), ("hidden", "ready")):
             plan = planned(analyst, f"code,name,tax_number\nA1,Ann,{kind}\n")
             assert plan.counts == {"update": 1}
             police(analyst, TAX, kind)

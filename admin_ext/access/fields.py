@@ -66,7 +66,7 @@ def _field_rights(user: Any, action: str, model: type[models.Model]) -> FieldRig
     reading = [seen, done] if action in READING else [seen]
     hidden = {name for each in reading for name, kind in each.items() if kind == "hidden"}
     masked = {name for each in reading for name, kind in each.items() if kind == "masked"} - hidden
-    kept = (hidden | masked | done.keys()) & names
+    kept = names & (hidden | masked | done.keys())
     return FieldRights(
         visible=names - hidden,
         masked=names & masked,

@@ -158,6 +158,8 @@ class TestVeiling:
     def test_a_veiled_value_is_neither_more_nor_less_than_anything(self):
         assert not MASKED < 5 and not MASKED >= 5
         assert str(MASKED.quantize(1)) == DOTS
+        assert str(MASKED.days) == str(MASKED.customer.name) == DOTS
+        assert not hasattr(MASKED, "resolve_expression") and not hasattr(MASKED, "__html__")
 
 
 class TestWhatCanBePoliced:

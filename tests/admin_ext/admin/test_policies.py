@@ -15,6 +15,7 @@ from apps.catalogue.models import Product
 from apps.customers.models import Customer
 from apps.orders.models import Order, Shipment
 from apps.orders.services import allocate_order, confirm_order
+from tests.apps.catalogue.factories import ProductFactory
 from tests.apps.orders.factories import OrderFactory, ShipmentLineFactory, order_with_stock
 from tests.contracts.world import person_for
 from tests.factories import (
@@ -176,6 +177,24 @@ class TestTheList:
         person = police(person_for(Customer), "customers.Customer:credit_limit", "masked")
         answer = visit(person, listed)
         assert "7,531" not in answer.text and "redit limit" in answer.text and DOTS in answer.text
+
+    def test_tells_nothing_that_a_queryset_works_out_from_what_is_not_theirs(self, visit):
+        ProductFactory(list_price="7531.25")
+        listed, person = address("catalogue_product_changelist"), person_for(Product)
+        assert "7,531.25" in visit(person, listed).text
+        answer = visit(police(person, "catalogue.Product:list_price", "masked"), listed)
+        assert "7,531.25" not in answer.text and DOTS in answer.text
+
+    def test_tells_nothing_even_where_a_column_declares_less_than_it_reads(self, visit):
+        """How late an order is follows from its state, too; the column only names the day."""
+        root = UserFactory(is_superuser=True)
+        order = order_with_stock(2, required_on=datetime.date(2026, 5, 5))
+        confirm_order(actor=root, order=order)
+        listed, person = address("orders_order_changelist"), person_for(Order)
+        late = visit(person, listed).context["cl"].result_list[0].late_by.days
+        assert f"{late} days" in visit(person, listed).text
+        answer = visit(police(person, "orders.Order:state", "masked"), listed)
+        assert answer.status_code == 200 and f"{late} days" not in answer.text
 
     def test_is_filtered_along_no_relation_by_what_is_not_theirs(self, visit):
         order = OrderFactory()

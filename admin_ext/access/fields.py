@@ -8,12 +8,13 @@ treated as strictly as any role is.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
-from admin_ext.access.naming import NEVER_SEEN
+from admin_ext.access.naming import NEVER_SEEN, named_by, worked_out
 from admin_ext.access.rights import access_of, permission
 from admin_ext.access.veils import HIDDEN, MASKED
 
@@ -51,14 +52,16 @@ class FieldRights:
 
 def fields(user: Any, action: str, model: type[models.Model]) -> FieldRights:
     """What `user` may see and write of `model` when doing `action`."""
-    access = access_of(user)
-    found = access.field_rights.get((model, action))
-    if found is None:
-        found = access.field_rights[model, action] = _field_rights(user, action, model)
-    return found
+    known = access_of(user).field_rights
+    if (model, action) not in known:
+        known[model, action] = _own_rights(user, action, model)
+        # A field may be worked out from one that is worked out itself, and from one of a model that refers back.
+        while (found := _with_sources(user, model, known[model, action])) != known[model, action]:
+            known[model, action] = found
+    return known[model, action]
 
 
-def _field_rights(user: Any, action: str, model: type[models.Model]) -> FieldRights:
+def _own_rights(user: Any, action: str, model: type[models.Model]) -> FieldRights:
     names = frozenset(field.name for field in model._meta.fields if field.name not in NEVER_SEEN)
     controlled = frozenset(getattr(model, "controlled_fields", ()))
     editable = frozenset(field.name for field in model._meta.fields if field.editable and not field.primary_key)
@@ -75,6 +78,38 @@ def _field_rights(user: Any, action: str, model: type[models.Model]) -> FieldRig
         controlled=controlled,
         kept=kept,
     )
+
+
+def _with_sources(user: Any, model: type[models.Model], rights: FieldRights) -> FieldRights:
+    """The same, where what is worked out from a field that is not told is not told either."""
+    hidden, masked = set(rights.hidden), set(rights.masked)
+    for name, kind in _followed(user, model).items():
+        if name in rights.visible and kind == "hidden":
+            hidden.add(name)
+        elif name in rights.readable and kind == "masked":
+            masked.add(name)
+    if not hidden - rights.hidden and not masked - rights.masked:
+        return rights
+    return dataclasses.replace(
+        rights,
+        visible=rights.visible - hidden,
+        masked=frozenset(masked - hidden),
+        hidden=frozenset(hidden),
+        writable=rights.writable - hidden - masked,
+        kept=rights.kept | hidden | masked,
+    )
+
+
+def _followed(user: Any, model: type[models.Model]) -> dict[str, str]:
+    """How strictly the columns of `model` that are worked out are treated for what they are worked out from."""
+    if not has_policies(user):
+        return {}
+    kinds = {name: _strictest(user, model, paths) for name, paths in worked_out(model).items()}
+    return {name: kind for name, kind in kinds.items() if kind and name not in named_by(model)}
+
+
+def _strictest(user: Any, model: type[models.Model], paths: Iterable[str]) -> str:
+    return max((treatment_of(user, model, path) for path in paths), key=STRICTNESS.__getitem__, default="")
 
 
 def treatments(user: Any, action: str, model: type[models.Model]) -> dict[str, str]:
@@ -96,7 +131,7 @@ def treatments(user: Any, action: str, model: type[models.Model]) -> dict[str, s
 
 def has_policies(user: Any) -> bool:
     """Can there be a field that `user` meets otherwise than everybody?"""
-    return not user.is_superuser and bool(access_of(user).policies().fields)
+    return user is not None and not user.is_superuser and bool(access_of(user).policies().fields)
 
 
 def treatment_of(user: Any, model: type[models.Model], path: str) -> str:
@@ -107,9 +142,8 @@ def treatment_of(user: Any, model: type[models.Model], path: str) -> str:
             field: Any = model._meta.pk if step == "pk" else model._meta.get_field(step)
         except FieldDoesNotExist:
             # A lookup, or something that a queryset adds.
-            sources = getattr(model, "derived_fields", {}).get(step, ())
-            kinds = [treatment_of(user, model, source) for source in sources]
-            return max([strictest, *kinds], key=STRICTNESS.__getitem__)
+            kind = _strictest(user, model, worked_out(model).get(step, ()))
+            return max(strictest, kind, key=STRICTNESS.__getitem__)
         # Whoever follows a relation backwards reads the column that makes it.
         holder, column = (
             (field.related_model, field.field) if field.auto_created and not field.concrete else (model, field)
@@ -139,7 +173,7 @@ def veil(rows: list[Any], user: Any) -> None:
             if isinstance(field, models.ForeignKey):
                 other: Any = stand_in
                 field.set_cached_value(row, other)
-    for name in getattr(model, "derived_fields", {}):
+    for name in worked_out(model).keys() - {field.name for field in model._meta.concrete_fields}:
         if kind := treatment_of(user, model, name):
             for row in rows:
                 if name in row.__dict__:

@@ -43,6 +43,17 @@ def _is_in_name(model: type[models.Model], asked: Any) -> bool:
 
 
 @cache
+def worked_out(model: type[models.Model]) -> dict[str, tuple[str, ...]]:
+    """What is worked out from other columns, with the ORM paths to them: what the model declares, and generated columns."""
+    found = {
+        field.name: tuple(each.name for each in field.expression.flatten() if isinstance(each, models.F))
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.GeneratedField)
+    }
+    return found | getattr(model, "derived_fields", {})
+
+
+@cache
 def policed_models() -> tuple[type[models.Model], ...]:
     """The models whose fields can have policies: records that roles, or their wholes' roles, open."""
     found = [model for model in apps.get_models() if hasattr(model, "controlled_fields") and not model._meta.proxy]

@@ -55,7 +55,12 @@ class Order(Record):
     scopes = {"region": "region", "warehouse": "warehouse"}
     natural_key_fields = ("number",)
     search_references = ("customer_reference",)
-    derived_fields = {"late_by": ("state", "required_on")}
+    derived_fields = {
+        "late_by": ("state", "required_on"),
+        "region": ("customer__region",),
+        "gross_total": ("lines__unit_price", "lines__quantity"),
+        "net_total": ("lines__amount",),
+    }
     search_words = ("ship_to_name",)
     controlled_fields = ("state", "shipped_on", "brought_in")
 

@@ -127,6 +127,34 @@ class TestPaths:
         assert treatment_of(person, Customer, "orders__number") == "hidden"
 
 
+class TestWhatIsWorkedOut:
+    @pytest.fixture
+    def person(self):
+        return give_role(UserFactory(), "orders.view_order", "orders.change_order", "customers.view_customer")
+
+    def test_is_not_told_where_its_source_is_not(self, person):
+        person = police(person, "orders.OrderLine:unit_price", "masked")
+        assert {"amount", "unit_price"} == fields(person, "view", OrderLine).masked
+        # One from another: the discount from both totals, those from the lines.
+        assert {"gross_total", "net_total", "discount_total"} == fields(person, "view", Order).masked
+
+    def test_is_as_strict_as_the_strictest_of_its_sources(self, person):
+        person = police(person, "orders.OrderLine:unit_price", "masked")
+        person = police(person, "orders.OrderLine:discount", "hidden")
+        rights = fields(person, "change", OrderLine)
+        assert "amount" in rights.hidden and "amount" not in rights.visible | rights.masked
+        assert {"net_total", "discount_total"} == fields(person, "view", Order).hidden
+
+    def test_a_copy_is_treated_as_what_it_copies(self, person):
+        person = police(person, "customers.Customer:region", "hidden")
+        assert "region" in fields(person, "view", Order).hidden
+        assert treatment_of(person, Order, "region__code") == "hidden"
+
+    def test_what_a_queryset_adds_follows_too(self, person):
+        person = police(person, "orders.Order:state", "masked")
+        assert treatment_of(person, Order, "late_by") == "masked"
+
+
 class TestCost:
     def test_one_query_for_each_request_however_often_it_is_asked(self):
         person = police(give_role(UserFactory(), *RIGHTS), TAX, "masked")

@@ -154,6 +154,15 @@ class TestTheList:
         police(person, "orders.Order:ordered_on", kind)
         assert [row.pk for row in visit(person, listed).context["cl"].result_list] == [third, second, first]
 
+    def test_is_in_no_order_that_a_page_asks_for_by_itself(self, rows, visit, monkeypatch):
+        from apps.customers.admin import CustomerAdmin
+
+        monkeypatch.setattr(CustomerAdmin, "get_ordering", lambda self, request: ["credit_limit"])
+        listed, person = address("customers_customer_changelist"), person_for(Customer)
+        assert self.order_of(visit(person, listed)) == ["C-2", "C-0", "C-1"]
+        police(person, "customers.Customer:credit_limit", "hidden")
+        assert self.order_of(visit(person, listed)) != ["C-2", "C-0", "C-1"]
+
     def test_offers_no_choice_in_the_order_of_what_is_not_theirs(self, visit):
         """Where related rows are offered as one types, they come in the order of their list."""
         days = [datetime.date(2026, 5, day) for day in (2, 3, 1)]

@@ -16,7 +16,7 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
-from admin_ext.access.scope_keys import ScopeKeyTrigger
+from admin_ext.access.scope_keys import ScopeKeyTrigger, scope_key
 from admin_ext.audit.triggers import GuardedTrigger, read_sql
 from admin_ext.models import Record
 from apps.customers.models import country_choices, currency_choices
@@ -64,7 +64,6 @@ class Order(Record):
         db_default=next_number("SO", "orders_order_number"),
         help_text="Ours begin with SO-; orders brought in keep the number they had.",
     )
-    # Customer and warehouse: their indexes are those of the lists below.
     customer = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, db_index=False, related_name="orders")
     warehouse = models.ForeignKey(
         "inventory.Warehouse",
@@ -75,17 +74,7 @@ class Order(Record):
         related_name="orders",
         help_text="Where the goods leave from.",
     )
-    region = models.ForeignKey(
-        "customers.Region",
-        on_delete=models.PROTECT,
-        null=True,
-        editable=False,
-        db_index=False,
-        # Its customer's region is there; a second check of every new order would find the same.
-        db_constraint=False,
-        related_name="+",
-        help_text="Its customer's. The database keeps it here, where lists of a region's orders look.",
-    )
+    region = scope_key("customers.Region", help_text="Its customer's, where lists of a region's orders look for it.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     ordered_on = models.DateField(db_default=Now())
     required_on = models.DateField(null=True, blank=True, help_text="The day by which the customer wants it.")
@@ -163,8 +152,7 @@ class Order(Record):
                 violation_error_message="The day it was shipped is before the day of the order.",
             ),
             models.CheckConstraint(
-                condition=~Q(state="allocated") | Q(warehouse__isnull=False),
-                name="an_allocated_order_has_a_warehouse",
+                condition=~Q(state="allocated") | Q(warehouse__isnull=False), name="an_allocated_order_has_a_warehouse"
             ),
         ]
         indexes = [
@@ -174,9 +162,7 @@ class Order(Record):
             models.Index(fields=["warehouse", "state", "-ordered_on", "-id"], name="order_warehouse_state_day"),
             models.Index(fields=["region", "warehouse", "-ordered_on", "-id"], name="order_region_warehouse_day"),
             models.Index(
-                fields=["required_on"],
-                condition=Q(state__in=["confirmed", "allocated"]),
-                name="order_to_be_shipped_by",
+                fields=["required_on"], condition=Q(state__in=["confirmed", "allocated"]), name="order_to_be_shipped_by"
             ),
             models.Index(
                 fields=["customer_reference"],
@@ -187,9 +173,7 @@ class Order(Record):
             GinIndex(SearchVector("ship_to_name", config="simple"), name="order_words"),
         ]
         triggers = [
-            ScopeKeyTrigger(
-                column="region_id", through="customer_id", source="customers_customer", source_column="region_id"
-            ),
+            ScopeKeyTrigger(column="region_id", through="customer_id", source="customers_customer.region_id"),
             GuardedTrigger(
                 name="begin_as_draft",
                 level=pgtrigger.Statement,

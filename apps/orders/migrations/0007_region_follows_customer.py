@@ -8,7 +8,7 @@ from admin_ext.access.scope_keys import fill_scope_key, pass_on_scope_key
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("orders", "0005_region")]
+    dependencies = [("orders", "0006_region")]
 
     operations = [
         pass_on_scope_key(

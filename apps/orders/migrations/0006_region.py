@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('customers', '0003_deleted_rows'),
         ('inventory', '0004_deleted_rows'),
-        ('orders', '0004_deleted_rows'),
+        ('orders', '0005_reveal'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 
 from admin_ext.access.now import READING, visible_now
+from admin_ext.access.roles import roles_held
 from admin_ext.access.scopes import granted_places, scope_model
 from admin_ext.audit.past import instant_looked_at
 
@@ -181,7 +182,7 @@ class Access:
         codename = f"{action}_{model._meta.model_name}"
         by_user = model.user_grants_model.objects.filter(user=self.user.pk, permission__codename=codename)
         by_group = model.group_grants_model.objects.filter(
-            group__in=self.user.groups.values("pk"), permission__codename=codename
+            group__in=roles_held(self.user), permission__codename=codename
         )
         return by_user.values_list("content_object_id", flat=True).union(
             by_group.values_list("content_object_id", flat=True)

@@ -15,7 +15,7 @@ from django.contrib.auth import get_user_model
 from django.db import models
 
 from admin_ext.access.facts import Facts, Given
-from admin_ext.access.naming import Names, listed
+from admin_ext.access.names import Names, listed
 from admin_ext.access.rights import on_whole, owner_field, permission
 from admin_ext.access.roles import elevated_role
 from admin_ext.access.scopes import scope_model
@@ -62,10 +62,15 @@ class Explanation:
         """What would have to be otherwise, each with what to do; empty when it is allowed."""
         if self.allowed:
             return []
-        lacking = [step for each in self.account for step in each.missing()]
-        if not any(way.holds for way in self.ways):
-            lacking += [step for way in self.ways for step in way.missing()]
-        return lacking
+        account = [step for each in self.account for step in each.missing()]
+        return [*account, *(step for way in self.alternatives for step in way)]
+
+    @property
+    def alternatives(self) -> list[list[Step]]:
+        """What is missing on each way in, where none lets the person in: one of them has to be made good."""
+        if any(way.holds for way in self.ways):
+            return []
+        return [list(way.missing()) for way in self.ways]
 
     @property
     def holding(self) -> list[Step]:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import models
 
 from admin_ext.access.facts import Facts, Given
-from admin_ext.access.naming import listed
+from admin_ext.access.names import listed
 from admin_ext.access.rights import on_whole, owner_field, permission
 from admin_ext.access.scopes import scope_model
 

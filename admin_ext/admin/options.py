@@ -32,6 +32,8 @@ from admin_ext.admin.reasons import posted_reason, reason_context, refuse_silenc
 from admin_ext.admin.related import RelatedList, hide_related
 from admin_ext.admin.reverting import RevertViewsMixin
 from admin_ext.admin.rights import RightsMixin
+from admin_ext.admin.screens.explain import explain_button
+from admin_ext.admin.screens.refusals import missed_hint
 from admin_ext.admin.transfers import TransferViewsMixin
 from admin_ext.admin.verbs import Verb
 from admin_ext.audit.access_log import note_view
@@ -253,7 +255,7 @@ class ModelAdmin(
         if row is None:
             return []
         lists = [each.button(request, row, self.admin_site) for each in self.related_lists]
-        return [*self.document_buttons(row), *(each for each in lists if each)]
+        return [*self.document_buttons(row), *(each for each in lists if each), *explain_button(request, row)]
 
     def _change_url(self, row: models.Model) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
@@ -289,7 +291,9 @@ class ModelAdmin(
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         mark_missed(request)
-        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        response = super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        messages.info(request, missed_hint(request))
+        return response
 
     # Change sets take the place of Django's log.
     def log_addition(self, *args: Any, **kwargs: Any) -> None:

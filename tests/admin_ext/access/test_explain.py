@@ -217,3 +217,177 @@ class TestAgreement:
         print(f"\nexplained and decided alike: {asked_so_far}")
         assert asked_so_far["now"] >= 10_000
         assert asked_so_far["allowed"] >= 1_000
+
+
+@pytest.fixture
+def iberia(db):
+    """An order in Iberia, which lies in Europe, delivered from a warehouse that everybody here may enter."""
+    europe = RegionFactory(name="Europe")
+    region = RegionFactory(name="Iberia", parent=europe)
+    return OrderFactory(customer=CustomerFactory(region=region), warehouse=WarehouseFactory(name="Depot"))
+
+
+def ann(*rights, **marks):
+    return give_role(UserFactory(first_name="Ann", last_name="", **marks), *rights)
+
+
+def said(explanation):
+    return " ".join(step.said for step in explanation.missing)
+
+
+def todo(explanation):
+    return " ".join(step.todo for step in explanation.missing)
+
+
+class TestWhatIsMissing:
+    def test_the_role(self, iberia):
+        other = give_role(UserFactory(), "orders.ship_order").groups.get()
+        told = explain(ann("orders.view_order"), "ship", iberia)
+        assert f"No role of Ann's gives “ship” on orders: {other.name} would." in said(told)
+        assert "Give Ann one of these roles" in todo(told)
+
+    def test_the_place(self, iberia):
+        person = grant(ann("orders.view_order"), "access_region", RegionFactory(name="Nordics"))
+        told = explain(person, "view", iberia)
+        assert "The order hangs from Iberia; Ann works in Nordics." in said(told)
+        assert "Let Ann into Iberia or a place above it (Europe)." in todo(told)
+
+    def test_one_place_of_two(self, iberia):
+        person = grant(ann("orders.view_order"), "access_region", iberia.customer.region.parent)
+        told = explain(person, "view", iberia)
+        assert "hangs from Depot; Ann was let into no warehouse." in said(told)
+        assert "Iberia" not in said(told)
+
+    def test_a_row_that_hangs_from_nothing(self, iberia):
+        with change_set(actor=None, door="shell", reason="Moved"):
+            Customer.objects.filter(pk=iberia.customer_id).update(region=None)
+        told = explain(ann("orders.view_order", "inventory.access_all_warehouse"), "view", iberia)
+        assert "hangs from no region; only a role that opens every region reaches it" in said(told)
+
+    def test_an_account_that_is_closed(self, iberia):
+        person = ann(
+            "orders.view_order", "customers.access_all_region", "inventory.access_all_warehouse", is_active=False
+        )
+        told = explain(person, "view", iberia)
+        assert (said(told), todo(told)) == ("Ann's account is closed.", "Reactivate the account.")
+
+    def test_a_mark_that_opens_the_pages(self, iberia):
+        assert "not marked as staff" in explain(ann(is_staff=False), "view", iberia).notes[0]
+
+    def test_a_row_that_is_not_there(self):
+        told = explain(ann(), "view", Order(pk=999_999_999))
+        assert "There is no order with the number 999999999." in said(told)
+
+    def test_places_are_named_within_the_rights_of_the_reader(self, iberia):
+        person = grant(ann("orders.view_order"), "access_region", RegionFactory(name="Nordics"))
+        reader = grant(ann("customers.view_region"), "access_region", iberia.customer.region.parent)
+        told = explain(person, "view", iberia, told_to=reader)
+        assert "hangs from Iberia; Ann works in region #" in said(told)
+        assert "Nordics" not in str(told)
+
+
+class TestWhatLetThemIn:
+    def ways(self, told):
+        assert told.allowed
+        return " ".join(step.said for way in told.holding for step in (way, *way.steps))
+
+    def test_role_and_places(self, iberia):
+        person = grant(ann("orders.view_order"), "access_region", iberia.customer.region.parent)
+        person = grant(person, "access_warehouse", iberia.warehouse)
+        told = self.ways(explain(person, "view", iberia))
+        assert "The order hangs from Iberia, which lies in Europe; Ann was let in there." in told
+        assert "The order hangs from Depot; Ann was let in there." in told
+
+    def test_a_place_granted_to_a_role(self, iberia):
+        person = ann("orders.view_order", "customers.access_all_region")
+        role = person.groups.get()
+        with change_set(actor=None, door="shell", reason="Granted"):
+            permission = Permission.objects.get(codename="access_warehouse")
+            Warehouse.group_grants_model.objects.create(
+                group=role, permission=permission, content_object=iberia.warehouse
+            )
+        told = self.ways(explain(person, "view", iberia))
+        assert f"{role.name} opens every region." in told
+        assert f"everybody with the role {role.name} was let in there" in told
+
+    def test_a_grant_on_the_row(self, iberia):
+        told = self.ways(explain(grant(ann(), "view", iberia), "view", iberia))
+        assert told == "Ann was granted “view” on this order."
+
+    def test_owning_it(self):
+        person = ann()
+        told = self.ways(explain(person, "view", JobFactory(requested_by=person)))
+        assert told == "The job is Ann's own."
+
+    def test_being_a_superuser(self, iberia):
+        assert "is a superuser" in self.ways(explain(ann(is_superuser=True), "delete", iberia))
+
+    def test_a_part_follows_its_whole(self, iberia):
+        line = OrderLineFactory(order=iberia)
+        told = explain(grant(ann(), "change", iberia), "delete", line)
+        assert "granted “change” on this order" in self.ways(told)
+        assert "to delete it, one must be able to change that" in told.notes[0]
+
+    def test_a_kind_of_record_instead_of_a_row(self, iberia):
+        person = grant(ann(), "view", iberia)
+        for action in ("view", "change"):
+            assert explain(person, action, Order).allowed == can(person, action, Order) == (action == "view")
+
+
+class TestThen:
+    """Rights change over time; each moment is asked back."""
+
+    def test_each_fact_is_that_of_its_moment(self, iberia):
+        person = UserFactory(first_name="Ann", last_name="")
+        moments = [("before anything", clock(), False)]
+
+        def after(what, allowed):
+            moments.append((what, clock(), allowed))
+
+        person = give_role(person, "orders.view_order", "inventory.access_all_warehouse")
+        after("a role alone", False)
+        person = grant(person, "access_region", iberia.customer.region.parent)
+        after("role and a place above", True)
+        with change_set(actor=None, door="shell", reason="Moved"):
+            Region.objects.filter(pk=iberia.customer.region_id).update(parent=None)
+        after("the place moved away in the tree", False)
+        with change_set(actor=None, door="shell", reason="Moved"):
+            Region.objects.filter(pk=iberia.customer.region_id).update(parent=iberia.customer.region.parent)
+        after("and back", True)
+        with change_set(actor=None, door="shell", reason="Moved"):
+            Customer.objects.filter(pk=iberia.customer_id).update(region=RegionFactory())
+        after("its customer moved elsewhere", False)
+        person = grant(person, "view", iberia)
+        after("granted the row", True)
+        with change_set(actor=None, door="shell", reason="Taken"):
+            Order.user_grants_model.objects.all().delete()
+            Membership.objects.filter(user=person).delete()
+        after("everything taken", False)
+        with change_set(actor=None, door="shell", reason="Made"):
+            User.objects.filter(pk=person.pk).update(is_superuser=True)
+        after("made a superuser", True)
+        with change_set(actor=None, door="shell", reason="Closed"):
+            User.objects.filter(pk=person.pk).update(is_active=False)
+        after("closed", False)
+        for what, instant, allowed in moments:
+            assert explain(person, "view", iberia, instant=instant).allowed == allowed, what
+            named = {who.person for who in who_may("view", iberia, instant=instant)}
+            assert (person.pk in named) == allowed, what
+
+    def test_before_there_was_an_account(self, iberia):
+        told = explain(UserFactory(), "view", iberia, instant=timezone.now() - datetime.timedelta(days=400))
+        assert "had no account" in said(told)
+
+    def test_what_has_no_past_says_so(self):
+        job = JobFactory()
+        with pytest.raises(PastNotKept, match="not kept how jobs were"):
+            explain(job.requested_by, "view", job, instant=timezone.now())
+
+
+def test_the_past_is_read_from_proxies_where_the_history_is(db):
+    """Rights of roles have their history through a proxy of Django's own table."""
+    person = give_role(UserFactory(), "orders.view_order")
+    assert Facts(clock()).roles_giving("orders.view_order") == Facts().roles_giving("orders.view_order") != set()
+    assert Facts(clock()).roles_of(person.pk) == Facts().roles_of(person.pk) != set()
+    assert Role.history.exists()
+    assert Shipment.scopes

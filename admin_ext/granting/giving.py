@@ -16,7 +16,8 @@ from django.db import models
 from admin_ext.access.rights import NotPermitted, can, restrict
 from admin_ext.access.scopes import UnknownDimension, scope_model
 from admin_ext.audit.access_log import note_access
-from admin_ext.audit.models import Access
+from admin_ext.audit.context import change_set
+from admin_ext.audit.models import Access, Door
 from admin_ext.granting.holding import (
     RowNotHeld,
     check_below,
@@ -28,7 +29,7 @@ from admin_ext.granting.holding import (
     check_role,
     may_hand_on_rows,
 )
-from admin_ext.granting.people import as_role, entry_to, memberships, named, role_rights
+from admin_ext.granting.people import as_role, entry_to, memberships, named, role_model, role_rights
 from admin_ext.services import Refused, service
 
 # Means nothing on a single row: a row that is there is not added; imports and openings of a whole dimension are no
@@ -143,6 +144,14 @@ def set_role_rights(*, actor: Any, role: Any, rights: Iterable[Permission], reas
     moved = {"given": _named(wanted - held), "taken": _named(held - wanted)}
     _note(actor, role, f"Rights of role {role} set", reason, **moved)
     return role
+
+
+def make_role(*, actor: Any, name: str, reason: str) -> Any:
+    """A new role that gives nothing yet. Raises NotPermitted."""
+    if not can(actor, "add", role_model()):
+        raise NotPermitted("You have no right to add roles.")
+    with change_set(actor=actor, door=Door.SHELL, verb="granting.make_role", reason=reason):
+        return role_model()._default_manager.create(name=name)
 
 
 @service("granting.delete_role", right="delete", reason_required=True)

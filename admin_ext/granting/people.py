@@ -12,6 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
+from django.db import models
 
 from admin_ext.access.rights import permission
 
@@ -76,3 +77,11 @@ def entry_to(place: Any) -> Permission:
 def is_entrusted(actor: Any) -> bool:
     """May the actor hand on rights over the business that they do not use themselves?"""
     return actor.has_perm(permission(role_model(), "entrust"))
+
+
+def entry_to_any(model: Any, holder: Any) -> models.QuerySet:
+    """The grants that let a person, or the holders of a role, into places of a dimension; those below left out."""
+    entry = f"access_{model.dimension}"
+    if isinstance(holder, Group):
+        return model.group_grants_model._base_manager.filter(group_id=holder.pk, permission__codename=entry)
+    return model.user_grants_model._base_manager.filter(user_id=holder.pk, permission__codename=entry)

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from django.db import models
 from django.db.models import Q
 
+from admin_ext.access.guards import ask_guards
 from admin_ext.access.now import READING, visible_now
 from admin_ext.access.roles import roles_held
 from admin_ext.access.scopes import granted_places, scope_model
@@ -79,9 +80,11 @@ def restrict(queryset: models.QuerySet[M], user: Any, action: str = "view") -> m
 def check_inside(user: Any, model: type[models.Model], keys: Iterable[int], action: str) -> None:
     """After a write, in its transaction: every touched row is still where the writer may do `action`.
 
-    Raises OutOfScope. A holder of the model's `handover_…` permission may hand rows to another scope.
+    Raises OutOfScope. A holder of the model's `handover_…` permission may hand rows to another scope. Rows that rights
+    are read from have guards beside it (see `guards`), which raise what they refuse with.
     """
     keys = set(keys)
+    ask_guards(user, model, keys, action)
     if user.has_perm(permission(whole_of(model), "handover")):
         return
     inside = restrict(model._default_manager.filter(pk__any_of=keys), user, action).count()

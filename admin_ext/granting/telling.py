@@ -1,0 +1,120 @@
+"""Rights in the words of work: "May see orders and ship them; may see customers"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth.models import Permission
+
+from admin_ext.access.scopes import scope_models
+from admin_ext.granting.people import action_of
+from admin_ext.models import RECORD_PERMISSIONS
+
+# The rights that every kind of record has, as people say them; `grant` and `handover` need more words than one.
+WORDS = {
+    "view": "see",
+    "add": "add",
+    "change": "change",
+    "delete": "delete",
+    "import": "import",
+    "export": "export",
+    "handover": "hand over",
+    "grant": "give grants on",
+}
+assert set(WORDS) == set(RECORD_PERMISSIONS)
+
+
+def in_words(right: Permission) -> str:
+    """What a right lets somebody do: "ship orders"; every place of a dimension: "everywhere, …"."""
+    if right.codename.startswith("access_all_"):
+        dimension = right.codename.removeprefix("access_all_")
+        model = next((each for each in scope_models() if each.dimension == dimension), None)  # type: ignore[attr-defined]
+        kind = model._meta.verbose_name_plural if model else f"{dimension}s"
+        return f"work everywhere, not only in their {kind}"
+    return right.name.removeprefix("Can ")
+
+
+def kind_of(right: Permission) -> str:
+    """What a right is over, as people name it: "orders"."""
+    return kind_plural(right.content_type.app_label, right.content_type.model)
+
+
+def kind_plural(app: str, model: str) -> str:
+    try:
+        return str(apps.get_model(app, model)._meta.verbose_name_plural)
+    except LookupError:
+        return model
+
+
+def sentence(rights: Iterable[Permission], *, kinds: int | None = None) -> str:
+    """What a role lets its holders do, as one sentence; of the first few `kinds` of records only, if told so.
+
+    The rights need their content types.
+    """
+    told: dict[tuple[str, str], list[Permission]] = {}
+    everywhere = []
+    for right in sorted(rights, key=lambda each: (each.content_type.app_label, each.content_type.model, each.pk)):
+        if right.codename.startswith("access_all_"):
+            everywhere.append(in_words(right))
+        else:
+            told.setdefault((right.content_type.app_label, right.content_type.model), []).append(right)
+    clauses = [_clause(kind_plural(*kind), held, kind[1]) for kind, held in told.items()]
+    if kinds is not None and len(clauses) > kinds:
+        clauses = [*clauses[:kinds], f"has rights over {len(clauses) - kinds} more kinds of records"]
+    clauses += everywhere
+    if not clauses:
+        return "May do nothing."
+    said = "; may ".join(clauses).replace("may has rights", "has rights")
+    return f"May {said}."
+
+
+def _clause(kind: str, rights: list[Permission], model: str) -> str:
+    """ "see and change orders, and ship them"."""
+    actions = {right.codename.removesuffix(f"_{model}"): right for right in rights}
+    plain = [WORDS[action] for action in WORDS if action in actions]
+    verbs = [in_words(right) for action, right in actions.items() if action not in WORDS]
+    if not plain:
+        return _listed(verbs)
+    first = f"{_listed(plain)} {kind}"
+    if not verbs:
+        return first
+    return f"{first}, and {_listed([_with_them(verb, kind) for verb in verbs])}"
+
+
+def _with_them(verb: str, kind: str) -> str:
+    """ "ship orders" is "ship them" where orders were named just before."""
+    return " ".join("them" if word == kind else word for word in verb.split(" "))
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def rows_of_rights(rights: Iterable[Permission]) -> list[dict[str, Any]]:
+    """The rights that there are, as a table speaks of them: per app its kinds, per kind the plain ones and the verbs.
+
+    Rights over tables that nobody opens as a record are left out, as are entries to single places.
+    """
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for right in sorted(rights, key=lambda each: (each.content_type.app_label, each.content_type.model, each.pk)):
+        app, name = right.content_type.app_label, right.content_type.model
+        try:
+            model = apps.get_model(app, name)
+        except LookupError:
+            continue
+        action = action_of(right.codename, model)
+        if action.startswith("access_") and not action.startswith("access_all_"):
+            continue
+        row = found.setdefault(app, {}).setdefault(
+            name, {"kind": str(model._meta.verbose_name_plural).capitalize(), "plain": {}, "verbs": []}
+        )
+        if action in WORDS:
+            row["plain"][action] = right
+        else:
+            row["verbs"].append(right)
+    return [
+        {"app": str(apps.get_app_config(app).verbose_name), "rows": list(kinds.values())}
+        for app, kinds in found.items()
+    ]

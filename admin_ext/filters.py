@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import Group
+
+from admin_ext.access.models import FieldPolicy
+from admin_ext.access.naming import policed_models
 from admin_ext.audit.history import tracked_models
 from admin_ext.audit.models import AccessEvent, ChangeSet
 from admin_ext.desk.models import Review
@@ -34,6 +38,24 @@ class ChangeSetFilterSet(FilterSet):
     class Meta:
         model = ChangeSet
         fields = ["actor", "door", "verb", "reason", "started_at"]
+
+
+def _policed() -> list[tuple[str, str]]:
+    named = ((each._meta.label, str(each._meta.verbose_name_plural).capitalize()) for each in policed_models())
+    return sorted(named, key=lambda pair: pair[1])
+
+
+def _roles() -> list[tuple[int, str]]:
+    return list(Group.objects.order_by("name").values_list("pk", "name"))
+
+
+class FieldPolicyFilterSet(FilterSet):
+    role = OneOfFilter(choices=_roles, label="Role")
+    model = OneOfFilter(choices=_policed, label="Kind of record")
+
+    class Meta:
+        model = FieldPolicy
+        fields = ["role", "model", "kind"]
 
 
 class JobFilterSet(FilterSet):

@@ -20,13 +20,13 @@ from admin_ext.querysets import RecordQuerySet
 __all__ = ["Attachment", "Note", "Record", "Scope", "scope_permissions"]
 
 # `import` and `export` are rights of their own: who may see a row may not carry all of them away.
-RECORD_PERMISSIONS = ("view", "add", "change", "delete", "import", "export", "handover", "grant")
+RECORD_PERMISSIONS = ("view", "add", "change", "delete", "import", "export", "handover", "grant", "reveal")
 
 
 class Record(models.Model):
     """A row that is on the record: history by trigger, a version raised on every path, rights by role, scope and grant.
 
-    Subclasses that give a Meta derive it from `Record.Meta`, so that the eight rights exist for them.
+    Subclasses that give a Meta derive it from `Record.Meta`, so that the nine rights exist for them.
     """
 
     scopes: ClassVar[dict[str, str]] = {}

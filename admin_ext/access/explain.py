@@ -11,14 +11,18 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.db import models
 
 from admin_ext.access.facts import Facts, Given
+from admin_ext.access.fields import treatments
 from admin_ext.access.names import Names, listed
 from admin_ext.access.rights import on_whole, owner_field, permission
 from admin_ext.access.roles import elevated_role
 from admin_ext.access.scopes import scope_model
+
+_KINDS = {"hidden": "hidden", "masked": "shown as dots", "read_only": "read only"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Explanation:
     ways: tuple[Step, ...]
     """The ways in: one that holds is enough."""
     notes: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    """What field policies make of the fields, in sentences; they are those of now."""
 
     @property
     def missing(self) -> list[Step]:
@@ -130,6 +136,7 @@ class _Explainer:
             account=tuple(account),
             ways=tuple(way for way in ways if way.holds or way.said),
             notes=tuple(self.notes),
+            fields=tuple(self._fields(model, action)) if allowed and self.facts.instant is None else (),
         )
 
     # -- whatever the way ----------------------------------------------------------------------------
@@ -235,6 +242,23 @@ class _Explainer:
             return Step(f"{self._to_whom(found[0])} was granted “{_told(action)}” on {rows}.", True)
         todo = f"Grant {self.person} “{_told(action)}” on {rows} alone, as the exception."
         return Step(f"{self.person} was not granted “{_told(action)}” on {rows}.", False, todo)
+
+    def _fields(self, model: type[models.Model], action: str) -> Iterator[str]:
+        """Policies of all roles on fields of the model, and how the person meets each because of the roles they hold."""
+        policies: dict[str, dict[int, str]] = {}
+        for role, name, kind in self.facts.rows(apps.get_model("access", "FieldPolicy")).filter(
+            model=model._meta.label
+        ).values_list("role_id", "field", "kind"):
+            policies.setdefault(name, {})[role] = kind
+        giving = {each: self.facts.roles_giving(permission(model, each)) & self.roles for each in ("view", action)}
+        for name, by_role in sorted(policies.items()):
+            label = str(model._meta.get_field(name).verbose_name).capitalize()
+            because = f"a policy of {self._roles(by_role)}"
+            seen = treatments(self.person, "view", model).get(name) or treatments(self.person, action, model).get(name)
+            if seen:
+                yield f"{label}: {_KINDS[seen]}, by {because}."
+            elif generous := (giving["view"] | giving[action]) - by_role.keys():
+                yield f"{label}: as it is. There is {because}, but {self._roles(generous)} has none."
 
     # -- in words ------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from django.db.models import Q
 
 from admin_ext.access.guards import ask_guards
 from admin_ext.access.now import READING, visible_now
+from admin_ext.access.policies import Policies, read_policies
 from admin_ext.access.roles import roles_held
 from admin_ext.access.scopes import granted_places, scope_model
 from admin_ext.audit.past import instant_looked_at
@@ -110,6 +111,15 @@ class Access:
         self.user = user
         self._places: dict[str, list[int] | None] = {}
         self._granted: dict[tuple[type[models.Model], str], list[int] | None] = {}
+        self._policies: Policies | None = None
+        self.field_rights: dict[tuple[type[models.Model], str], Any] = {}
+        """What `fields` answered, by model and action."""
+
+    def policies(self) -> Policies:
+        """The field policies of every role, and which rights the user's roles give."""
+        if self._policies is None:
+            self._policies = read_policies(self.user)
+        return self._policies
 
     def holds(self, model: type[models.Model], action: str) -> bool:
         """Does a role give this action on the model?"""
@@ -199,7 +209,7 @@ def _possible(action: str) -> bool:
 
 def on_whole(action: str) -> str:
     """What a person must hold on the whole to do `action` to a part: to see it, or to change it."""
-    return action if action in ("view", "export", "import") else "change"
+    return action if action in ("view", "export", "import", "reveal") else "change"
 
 
 def owner_field(model: type[models.Model]) -> str:

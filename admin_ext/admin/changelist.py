@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from unfold import widgets
 from unfold.views import ChangeList
 
+from admin_ext.access.fields import treatment_of
 from admin_ext.admin.instants import PARAMETERS, in_this_time
 from admin_ext.admin.related import hide_related
 from admin_ext.filtering.filterset import FilterSet
@@ -29,7 +30,7 @@ class FilterSetSpec:
         self.filterset = filterset
         self.request = request
         self.used_parameters = {
-            name: request.GET.getlist(name) for name in filterset.parameters() if name in request.GET
+            name: request.GET.getlist(name) for name in filterset.parameters(request.user) if name in request.GET
         }
 
     def has_output(self) -> bool:
@@ -56,7 +57,7 @@ class FilterSetSpec:
         return self.filterset.narrowed(queryset)
 
     def expected_parameters(self) -> list[str]:
-        return sorted(self.filterset.parameters())
+        return sorted(self.filterset.parameters(self.request.user))
 
     def get_facet_queryset(self, changelist: ChangeList) -> None:
         return None
@@ -66,6 +67,10 @@ class FilterSetChangeList(ChangeList):
     """Filters through the ModelAdmin's FilterSet; a value that cannot be understood shows no rows, never all."""
 
     filterset: FilterSet | None = None
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.user: Any = request.user
+        super().__init__(request, *args, **kwargs)
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         left = super().get_filters_params(params)
@@ -91,6 +96,12 @@ class FilterSetChangeList(ChangeList):
             may_duplicate,
             bool(self.filterset.described()),
         )
+
+    def get_ordering(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
+        """Without what the person may not read: the order of rows would tell it."""
+        ordering = super().get_ordering(request, queryset)
+        told = [each for each in ordering if not treatment_of(request.user, self.model, ordered_by(each))]
+        return self._get_deterministic_ordering(told)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -118,7 +129,13 @@ class FilterSetChangeList(ChangeList):
 
     def _known(self) -> set[str]:
         filterset_class = self.model_admin.get_filterset_class()
-        return filterset_class.parameters() if filterset_class else set()
+        return filterset_class.parameters(self.user) if filterset_class else set()
+
+
+def ordered_by(order: Any) -> str:
+    """The ORM path that an entry of an ordering looks at; "" for one that looks at more than one column."""
+    expression = getattr(order, "expression", order)
+    return str(getattr(expression, "name", "") if not isinstance(expression, str) else expression)
 
 
 def _told(filterset: FilterSet) -> str:

@@ -2,7 +2,8 @@
 
 from django.contrib import admin
 
-from admin_ext.admin.screens import access_events, change_sets, jobs, notices, plans, profiles, reviews
+from admin_ext.access.models import FieldPolicy
+from admin_ext.admin.screens import access_events, change_sets, jobs, notices, plans, policies, profiles, reviews
 from admin_ext.audit.models import AccessEvent, ChangeSet
 from admin_ext.desk.models import Review
 from admin_ext.jobs.models import Job
@@ -12,6 +13,7 @@ from admin_ext.transfers.models import Profile
 
 admin.site.register(AccessEvent, access_events.AccessEventAdmin)
 admin.site.register(ChangeSet, change_sets.ChangeSetAdmin)
+admin.site.register(FieldPolicy, policies.FieldPolicyAdmin)
 admin.site.register(Job, jobs.JobAdmin)
 admin.site.register(Notice, notices.NoticeAdmin)
 admin.site.register(Plan, plans.PlanAdmin)

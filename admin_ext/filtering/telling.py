@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 
-from admin_ext.access.fields import fields
+from admin_ext.access.fields import fields, told
 from admin_ext.access.hidden import NotVisible
 from admin_ext.access.rights import restrict
 from admin_ext.audit.triggers import FOLLOWING_COLUMNS
@@ -49,22 +49,25 @@ def tell(
     """Each row by its key, in the time that is being read. One query for each foreign key, however many rows."""
     rows = list(rows)
     _bring_related(model, rows, reader)
-    told = told_fields(model, reader, action)
+    shown, rights = told_fields(model, reader, action), fields(reader, action, model)
     # Asked for once: a field may make its list of choices anew each time.
-    labels = {field.name: dict(field.flatchoices) for field in told if field.choices}
+    labels = {field.name: dict(field.flatchoices) for field in shown if field.choices}
     return {
         row.pk: Told(
             name=str(row),
-            values={field.name: _value(row, field, labels) for field in told},
-            stored={field.name: getattr(row, field.attname) for field in told},
+            values={field.name: told(_value(row, field, labels), field.name, rights) for field in shown},
+            stored={field.name: getattr(row, field.attname) for field in shown},
         )
         for row in rows
     }
 
 
 def told_fields(model: type[models.Model], reader: Any, action: str = "view") -> list[models.Field]:
-    """The fields that are told of a model: those that the reader may see, without what follows from others."""
-    visible = fields(reader, action, model).visible
+    """The fields that are told of a model: those that the reader may see, without what follows from others. What is
+    masked goes into no file.
+    """
+    rights = fields(reader, action, model)
+    visible = rights.readable if action == "export" else rights.visible
     return [
         field
         for field in model._meta.fields

@@ -131,7 +131,7 @@ def _apply_next_chunk(run: Run, plan: Plan, apply: Applier) -> bool:
         rows = _next_rows(run, plan, apply.size)
         if not rows:
             return False
-        _write_down(apply(rows, run.actor))
+        _write_down(_applied(run, plan, apply, rows))
         run.save_cursor(number=rows[-1].number)
         Job.objects.filter(pk=run.job.pk).update(rows_done=models.F("rows_done") + len(rows))
         return True
@@ -140,7 +140,7 @@ def _apply_next_chunk(run: Run, plan: Plan, apply: Applier) -> bool:
 def _apply_in_one(run: Run, plan: Plan, apply: Applier) -> None:
     with run.recorded_chunk(phase="applying all rows in one transaction"):
         while rows := _next_rows(run, plan, apply.size):
-            _write_down(apply(rows, run.actor))
+            _write_down(_applied(run, plan, apply, rows))
             run.save_cursor(number=rows[-1].number)
         bad = PlanRow.objects.filter(plan=plan, outcome__in=[Action.REFUSED, Action.DRIFTED]).order_by("number").first()
         if bad:
@@ -150,6 +150,12 @@ def _apply_in_one(run: Run, plan: Plan, apply: Applier) -> None:
                 "All or nothing was asked for."
             )
         Job.objects.filter(pk=run.job.pk).update(rows_done=plan.good)
+
+
+def _applied(run: Run, plan: Plan, apply: Applier, rows: list[PlanRow]) -> Failures:
+    actor = run.actor
+    sources[plan.source].check_may_write(plan, actor)
+    return apply(rows, actor)
 
 
 def _next_rows(run: Run, plan: Plan, size: int) -> list[PlanRow]:

@@ -21,7 +21,7 @@ from admin_ext.audit.past import as_of
 from admin_ext.filtering.changes import Changes, changes_between
 from admin_ext.filtering.instants import in_words
 from admin_ext.filtering.selection import Selection, UnknownFilter
-from admin_ext.filtering.telling import Difference, Told, differences, tell
+from admin_ext.filtering.telling import Difference, Told, differences, tell, told_fields
 from admin_ext.jobs.models import Job
 from admin_ext.jobs.pulse import Pulse
 from admin_ext.jobs.running import JobFailed, Run, job_kind
@@ -75,6 +75,8 @@ def run_changes(run: Run) -> None:
         with run.chunk(phase="written", total=pulse.total):
             Job.objects.filter(pk=run.job.pk).update(rows_done=pulse.done)
             run.add_counts({kind: len(keys) for kind, keys in changes})
+            # Asked again when the file is fetched.
+            run.save_cursor(columns=[field.name for field in told_fields(model, actor, "export")])
         name = f"{model._meta.verbose_name_plural}-changes-{since.astimezone(zone):%Y-%m-%dT%H%M}"
         name += f"-to-{until.astimezone(zone):%Y-%m-%dT%H%M}.{arguments['format']}"
         keep_output(run, path, name=name, told={"rows_written": writer.rows, "changes": True})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,9 @@ def submit_export(*, actor: Any, selection: Selection, format: str = "csv", colu
 
 
 def check_columns(resource: type[ModelResource], actor: Any, columns: list[str] | None) -> list[str]:
-    """The columns to write, all of the resource's unless said; within what the person may see. Raises UnknownColumn."""
-    visible = field_rights(actor, "export", resource.get_model()).visible
-    known = [name for name in resource.field_names() if name in visible]
+    """The columns to write, all of the resource's unless said; within what the person may read. Raises UnknownColumn."""
+    readable = field_rights(actor, "export", resource.get_model()).readable
+    known = [name for name in resource.field_names() if name in readable]
     if unknown := [name for name in columns or () if name not in known]:
         raise UnknownColumn(f"There is no column {', '.join(unknown)}. There are: {', '.join(known)}.")
     return list(columns or known)
@@ -76,7 +76,10 @@ def run_export(run: Run) -> None:
     actor = run.actor
     if not can(actor, "export", resource.get_model()):
         raise NotPermitted(f"You have no right to export {resource.get_model()._meta.verbose_name_plural}.")
-    columns = check_columns(resource, actor, arguments["columns"])
+    try:
+        columns = check_columns(resource, actor, arguments["columns"])
+    except UnknownColumn as error:
+        raise JobFailed(f"{error} What you may read has changed since you asked for the export.") from error
     # Days in filters are days in the owner's zone, as on the page.
     with tempfile.TemporaryDirectory(prefix="opsadmin-export-") as folder, timezone.override(zone_of(actor)):
         path = Path(folder) / f"export.{arguments['format']}"
@@ -106,6 +109,9 @@ def download(*, actor: Any, file: JobFile) -> JobFile:
         model = Selection.from_json(file.job.arguments["selection"]).get_model()
         if not can(actor, "export", model):
             raise NotPermitted(f"You have no right to export {model._meta.verbose_name_plural} any more.")
+        check_still_read(
+            actor, model, file.job.arguments.get("columns") or file.job.cursor.get("columns", ()), "export"
+        )
     if file.job and (check := download_rights.get(file.job.kind)):
         check(actor, file.job)
     with transaction.atomic():
@@ -113,6 +119,18 @@ def download(*, actor: Any, file: JobFile) -> JobFile:
         detail = {"job": file.job_id, "rows": file.rows, "sha256": file.sha256}
         note_access(Access.DOWNLOAD, actor=actor, model=label, subject=file.name, detail=detail)
     return file
+
+
+def check_still_read(actor: Any, model: type[models.Model], columns: Iterable[str], action: str = "view") -> None:
+    """Raises NotPermitted where a file has columns that the actor may not read any more. Names of fields or columns."""
+    readable = field_rights(actor, action, model).readable
+    named = {name: field for field in model._meta.concrete_fields for name in (field.name, field.column)}
+    if lost := [named[name] for name in columns if name in named and named[name].name not in readable]:
+        labels = ", ".join(str(field.verbose_name) for field in lost)
+        raise NotPermitted(
+            f"The file tells {labels} of {model._meta.verbose_name_plural}, which you have no right to read any more. "
+            "Make it anew."
+        )
 
 
 def _write(

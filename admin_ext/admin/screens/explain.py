@@ -20,7 +20,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from admin_ext.access.explain import Explanation, explain, explained_people
+from admin_ext.access.explain import explain, explained_people
 from admin_ext.access.facts import PastNotKept, keeps_past
 from admin_ext.access.rights import can, permission, restrict, whole_of
 from admin_ext.access.who import Who, who_may
@@ -172,18 +172,13 @@ def _answer(request: HttpRequest, form: ExplainForm) -> dict[str, Any]:
         if person is not None:
             note_view(person, actor=request.user, page="explain")
             found = explain(person, action, row if row is not None else model, instant=instant, told_to=request.user)
-            return {**context, "found": found, "person_url": _url(person, request.user), "masked": _fields(found)}
+            return {**context, "found": found, "person_url": _url(person, request.user)}
         if row is not None:
             who = who_may(action, row, instant=instant)
             return {**context, "listed": _listed(who, request), "more": max(0, len(who) - SHOWN), "total": len(who)}
     except PastNotKept as error:
         messages.error(request, str(error))
     return {}
-
-
-def _fields(found: Explanation) -> list[Any]:
-    """What field policies say of the fields of an allowed row."""
-    return []
 
 
 def _row(model: Any, key: int | None) -> Any:

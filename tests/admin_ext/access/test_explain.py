@@ -49,7 +49,7 @@ RIGHTS = [
 ]  # fmt: skip
 ACTIONS = ("view", "change", "ship", "delete", "hold", "add", "export")
 ROWS = 12
-QUESTIONS = 12
+QUESTIONS = 24
 
 people, roles, places = (st.integers(0, n - 1) for n in (PEOPLE, ROLES, PLACES))
 grants = st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, PLACES - 1))
@@ -179,13 +179,14 @@ def compare(world, before, after, asked):
             assert world.named(asked) == decided
             instant = clock()
             world.arrange(after)
-            assert world.told(asked) == world.decide(asked)
+            later = world.decide(asked)
+            assert world.told(asked) == later
             kept = [question for question in asked if question[2] != ROWS - 1]  # a job has no past
             assert world.told(kept, instant) == {question: decided[question] for question in kept}
             assert world.named(kept, instant) == {question: decided[question] for question in kept}
             asked_so_far["now"] += 2 * len(decided)
             asked_so_far["then"] += len({*kept})
-            asked_so_far["allowed"] += sum(decided.values())
+            asked_so_far["allowed"] += sum(decided.values()) + sum(later.values())
             raise _Undone
     except _Undone:
         pass
@@ -203,12 +204,12 @@ def agreement(examples):
 
 
 class TestAgreement:
-    @agreement(14)
+    @agreement(7)
     def test_explain_is_the_decision(self, world, before, after, asked):
         compare(world, before, after, asked)
 
     @pytest.mark.matrix
-    @agreement(480)
+    @agreement(235)
     def test_explain_is_the_decision_ten_thousand_times(self, world, before, after, asked):
         compare(world, before, after, asked)
 

@@ -78,17 +78,19 @@ class FilterSetChangeList(ChangeList):
         return {name: value for name, value in left.items() if name not in known and name not in PARAMETERS}
 
     def get_filters(self, request: HttpRequest) -> tuple[Any, ...]:
+        # Django would look for a column of that name, and tell by its answer whether there is one.
+        unknown = self.get_filters_params()
+        self.filter_params = {name: value for name, value in self.filter_params.items() if name not in unknown}
         specs, has_filters, lookups, may_duplicate, is_active = super().get_filters(request)
+        if unknown:
+            messages.error(request, f"There is no filter {', '.join(sorted(unknown))}, so no rows are shown.")
+            self.root_queryset = self.root_queryset.none()
         filterset_class = self.model_admin.get_filterset_class()
         if filterset_class is None:
             return specs, has_filters, lookups, may_duplicate, is_active
         self.filterset = filterset_class(request.GET, queryset=self.root_queryset, request=request)
         if not self.filterset.is_valid():
             messages.error(request, "A filter was not understood, so no rows are shown: " + _told(self.filterset))
-        elif lookups:
-            messages.error(request, f"There is no filter {', '.join(sorted(lookups))}, so no rows are shown.")
-            self.root_queryset = self.root_queryset.none()
-            lookups = {}
         return (
             [FilterSetSpec(self.filterset, request), *specs],
             True,

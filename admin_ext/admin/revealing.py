@@ -70,9 +70,7 @@ class RevealViewsMixin:
             "shown": shown,
             "back": self._change_url(record),
         }
-        response = TemplateResponse(request, "admin_ext/reveal.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin_ext/reveal.html", context)
 
     def _row_to_reveal(self, request: HttpRequest, record: Any, part: str, key: int) -> Any:
         if part == self.opts.model_name:

@@ -11,6 +11,7 @@ from django.db import models
 
 from admin_ext.access.fields import STRICTNESS, treatments
 from admin_ext.access.models import FieldPolicy
+from admin_ext.access.rights import access_of
 from admin_ext.audit.access_log import note_access
 from admin_ext.audit.models import Access
 from admin_ext.services import Refused, service
@@ -62,10 +63,13 @@ def lift_policy(*, actor: Any, policy: FieldPolicy, reason: str) -> None:
 
 
 def _met(actor: Any, policy: FieldPolicy) -> list[int]:
-    """How strictly the actor is treated for the field now, action by action. Asked anew, not of what was read before."""
+    """How strictly the actor is treated for the field now, action by action, where they reach any row at all. Asked
+    anew, not of what was read before.
+    """
     model: Any = _model(policy)
     asking = get_user_model()._default_manager.get(pk=actor.pk)
-    return [STRICTNESS[treatments(asking, action, model).get(policy.field, "")] for action in ASKED]
+    reached = [action for action in ASKED if access_of(asking).holds_any(model, action)]
+    return [STRICTNESS[treatments(asking, action, model).get(policy.field, "")] for action in reached]
 
 
 def _refuse_own_gain(actor: Any, policy: FieldPolicy, old: str, new: str, before: list[int]) -> None:

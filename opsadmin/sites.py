@@ -15,6 +15,7 @@ from unfold.sites import UnfoldAdminSite
 
 from admin_ext.admin.screens.explain import explain_view
 from admin_ext.admin.screens.refusals import ask_view
+from admin_ext.admin.screens.standing_in import standing_in_urls
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
 
@@ -38,6 +39,7 @@ class OpsAdminSite(UnfoldAdminSite):
         access = [
             path("access/explain/", self.admin_view(explain_view), name="access_explain"),
             path("access/ask/", self.admin_view(ask_view), name="access_ask"),
+            *standing_in_urls(self),
         ]
         return [shortcut, *access, *super().get_urls()]
 

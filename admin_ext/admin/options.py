@@ -34,7 +34,7 @@ from admin_ext.admin.related import RelatedList, hide_related
 from admin_ext.admin.revealing import RevealViewsMixin
 from admin_ext.admin.reverting import RevertViewsMixin
 from admin_ext.admin.rights import RightsMixin
-from admin_ext.admin.screens.explain import explain_button
+from admin_ext.admin.screens.explain import access_buttons
 from admin_ext.admin.screens.refusals import missed_hint
 from admin_ext.admin.transfers import TransferViewsMixin
 from admin_ext.admin.verbs import Verb
@@ -263,7 +263,7 @@ class ModelAdmin(
         if row is None:
             return []
         lists = [each.button(request, row, self.admin_site) for each in self.related_lists]
-        return [*self.document_buttons(row), *(each for each in lists if each), *explain_button(request, row)]
+        return [*self.document_buttons(row), *(each for each in lists if each), *access_buttons(request, row)]
 
     def _change_url(self, row: models.Model) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])

@@ -30,6 +30,8 @@ COLOURS = {
     "download": "info",
     "evidence": "info",
     "rights": "warning",
+    "impersonate": "warning",
+    "elevation": "danger",
 }
 
 
@@ -40,9 +42,9 @@ class AccessEventChangeList(EndlessChangeList):
 
 
 class AccessEventAdmin(ReadOnlyModelAdmin):
-    list_display = ["id", "shown_at", "shown_kind", "actor", "shown_row", "shown_subject", "address"]
+    list_display = ["id", "shown_at", "shown_kind", "shown_actor", "shown_row", "shown_subject", "address"]
     list_display_links = ["id", "shown_at"]
-    list_select_related = ["actor"]
+    list_select_related = ["actor", "acting_as"]
     sortable_by = ()
     in_palette = False
     actions = None
@@ -83,6 +85,10 @@ class AccessEventAdmin(ReadOnlyModelAdmin):
     @display(description="what happened", label=COLOURS)
     def shown_kind(self, event: AccessEvent) -> tuple[str, str]:
         return event.kind, event.get_kind_display()
+
+    @display(description="who")
+    def shown_actor(self, event: AccessEvent) -> str:
+        return f"{event.actor}, looking as {event.acting_as}" if event.acting_as else str(event.actor or "")
 
     @display(description="record")
     def shown_row(self, event: AccessEvent) -> Any:

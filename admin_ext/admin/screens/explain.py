@@ -142,15 +142,19 @@ def address_of(**asked: Any) -> str:
     return reverse("admin:access_explain") + (f"?{said}" if said else "")
 
 
-def explain_button(request: HttpRequest, row: models.Model | None) -> list[dict[str, Any]]:
-    """On a person's page: what they may do; on every other: who may do what with the row."""
-    if row is None or not may_explain(request.user):
-        return []
+def access_buttons(request: HttpRequest, row: models.Model | None) -> list[dict[str, Any]]:
+    """On a person's page: what they may do, and to look as them; on every other: who may do what with the row."""
+    buttons = []
     if isinstance(row, get_user_model()):
-        return [{"label": "Explain a right", "icon": "policy", "url": address_of(user=row.pk)}]
-    if not has_rights(type(row)):
-        return []
-    return [{"label": "Who can do what", "icon": "policy", "url": address_of(model=row._meta.label, row=row.pk)}]
+        if may_explain(request.user):
+            buttons.append({"label": "Explain a right", "icon": "policy", "url": address_of(user=row.pk)})
+        if row.pk != request.user.pk and can(request.user, "impersonate", row):
+            look = reverse("admin:access_impersonate", args=[row.pk])
+            buttons.append({"label": "Look as", "icon": "visibility", "url": look})
+    elif row is not None and may_explain(request.user) and has_rights(type(row)):
+        asked = address_of(model=row._meta.label, row=row.pk)
+        buttons.append({"label": "Who can do what", "icon": "policy", "url": asked})
+    return buttons
 
 
 def _answer(request: HttpRequest, form: ExplainForm) -> dict[str, Any]:

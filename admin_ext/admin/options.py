@@ -25,6 +25,7 @@ from admin_ext.admin.changelist import FilterSetChangeList
 from admin_ext.admin.changes import ChangesViewMixin
 from admin_ext.admin.comparing import CompareViewMixin
 from admin_ext.admin.documents import DocumentsMixin
+from admin_ext.admin.entries import EntriesViewMixin
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.notes import NotesMixin
 from admin_ext.admin.past import PastMixin, in_its_time
@@ -53,6 +54,7 @@ class ModelAdmin(
     CompareViewMixin,
     BulkViewsMixin,
     TransferViewsMixin,
+    EntriesViewMixin,
     DocumentsMixin,
     NotesMixin,
     RightsMixin,
@@ -253,7 +255,7 @@ class ModelAdmin(
         if row is None:
             return []
         lists = [each.button(request, row, self.admin_site) for each in self.related_lists]
-        return [*self.document_buttons(row), *(each for each in lists if each)]
+        return [*self.document_buttons(row), *(each for each in lists if each), *self.entries_buttons(request, row)]
 
     def _change_url(self, row: models.Model) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])

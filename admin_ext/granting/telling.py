@@ -48,6 +48,15 @@ def kind_plural(app: str, model: str) -> str:
         return model
 
 
+def told_action(model: Any, action: str) -> str:
+    """What somebody does who uses an action on rows of a model: "see orders", "ship orders"."""
+    if action in WORDS:
+        return f"{WORDS[action]} {model._meta.verbose_name_plural}"
+    codename = f"{action}_{model._meta.model_name}"
+    right = Permission.objects.filter(content_type__app_label=model._meta.app_label, codename=codename).first()
+    return in_words(right) if right else f"{action} {model._meta.verbose_name_plural}"
+
+
 def sentence(rights: Iterable[Permission], *, kinds: int | None = None) -> str:
     """What a role lets its holders do, as one sentence; of the first few `kinds` of records only, if told so.
 

@@ -49,7 +49,7 @@ class RoleRightsMixin(PlacesViewMixin):
             raise PermissionDenied
         every = {right.pk: right for right in Permission.objects.select_related("content_type")}
         held = set(role.permissions.values_list("pk", flat=True))
-        apps = rows_of_rights(every.values())
+        apps = rows_of_rights(every.values(), kinds=self.admin_site._registry)
         shown = {right.pk for app in apps for row in app["rows"] for right in [*row["plain"].values(), *row["verbs"]]}
         locked = {right.pk for right in not_held(request.user, every.values())}
         closed = _why_not(request.user, role)

@@ -140,7 +140,9 @@ def _difference(
         return Difference(model, action, max(more, 0), max(-more, 0), is_net=True, told=said)
     then, now = set(keys_after), set(_rows(user, asked).values_list("pk", flat=True))
     gained, lost = sorted(then - now), sorted(now - then)
-    return Difference(model, action, len(gained), len(lost), _names(actor, model, gained), _names(actor, model, lost))
+    return Difference(
+        model, action, len(gained), len(lost), _names(actor, model, gained), _names(actor, model, lost), told=said
+    )
 
 
 def _as_of_now(key: int) -> tuple[Any, set[str], set[Asked]]:

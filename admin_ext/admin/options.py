@@ -26,6 +26,7 @@ from admin_ext.admin.changes import ChangesViewMixin
 from admin_ext.admin.columns import ColumnRightsMixin
 from admin_ext.admin.comparing import CompareViewMixin
 from admin_ext.admin.documents import DocumentsMixin
+from admin_ext.admin.entries import EntriesViewMixin
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.notes import NotesMixin
 from admin_ext.admin.past import PastMixin, in_its_time
@@ -58,6 +59,7 @@ class ModelAdmin(
     CompareViewMixin,
     BulkViewsMixin,
     TransferViewsMixin,
+    EntriesViewMixin,
     DocumentsMixin,
     NotesMixin,
     ColumnRightsMixin,
@@ -263,7 +265,8 @@ class ModelAdmin(
         if row is None:
             return []
         lists = [each.button(request, row, self.admin_site) for each in self.related_lists]
-        return [*self.document_buttons(row), *(each for each in lists if each), *access_buttons(request, row)]
+        ways = [*self.document_buttons(row), *(each for each in lists if each)]
+        return [*ways, *self.entries_buttons(request, row), *access_buttons(request, row)]
 
     def _change_url(self, row: models.Model) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])

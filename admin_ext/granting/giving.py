@@ -174,7 +174,7 @@ def verbs_on(model: Any) -> list[tuple[str, str]]:
     return [
         (verb, right.name.removeprefix("Can "))
         for right in rights
-        if (verb := right.codename.removesuffix(kind)) not in NOT_ON_ROWS
+        if (verb := right.codename.removesuffix(kind)) not in NOT_ON_ROWS and not verb.startswith("access")
     ]
 
 

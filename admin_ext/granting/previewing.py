@@ -22,6 +22,7 @@ from admin_ext.access.rights import restrict
 from admin_ext.granting.giving import NOT_ON_ROWS
 from admin_ext.granting.holding import Estate
 from admin_ext.granting.people import action_of
+from admin_ext.granting.telling import told_action
 from admin_ext.models import Record
 
 PEOPLE = 20
@@ -47,9 +48,8 @@ class Difference:
     is_net: bool = False
     """Too many rows to compare one by one: how many there are more or fewer."""
 
-    @property
-    def kind(self) -> str:
-        return str(self.model._meta.verbose_name_plural)
+    told: str = ""
+    """What the person could do with the rows, in words: "ship orders"."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,14 +132,17 @@ def _difference(
     actor: Any, user: Any, asked: Asked, was: _Mark, becomes: _Mark, keys_after: list[int] | None
 ) -> Difference:
     model, action = asked
+    said = told_action(model, action)
     if was.count is None or becomes.count is None:
-        return Difference(model, action, None, None)
+        return Difference(model, action, None, None, told=said)
     if keys_after is None or was.count > COMPARED:
         more = becomes.count - was.count
-        return Difference(model, action, max(more, 0), max(-more, 0), is_net=True)
+        return Difference(model, action, max(more, 0), max(-more, 0), is_net=True, told=said)
     then, now = set(keys_after), set(_rows(user, asked).values_list("pk", flat=True))
     gained, lost = sorted(then - now), sorted(now - then)
-    return Difference(model, action, len(gained), len(lost), _names(actor, model, gained), _names(actor, model, lost))
+    return Difference(
+        model, action, len(gained), len(lost), _names(actor, model, gained), _names(actor, model, lost), told=said
+    )
 
 
 def _as_of_now(key: int) -> tuple[Any, set[str], set[Asked]]:

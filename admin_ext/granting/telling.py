@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -48,6 +48,15 @@ def kind_plural(app: str, model: str) -> str:
         return model
 
 
+def told_action(model: Any, action: str) -> str:
+    """What somebody does who uses an action on rows of a model: "see orders", "ship orders"."""
+    if action in WORDS:
+        return f"{WORDS[action]} {model._meta.verbose_name_plural}"
+    codename = f"{action}_{model._meta.model_name}"
+    right = Permission.objects.filter(content_type__app_label=model._meta.app_label, codename=codename).first()
+    return in_words(right) if right else f"{action} {model._meta.verbose_name_plural}"
+
+
 def sentence(rights: Iterable[Permission], *, kinds: int | None = None) -> str:
     """What a role lets its holders do, as one sentence; of the first few `kinds` of records only, if told so.
 
@@ -56,46 +65,61 @@ def sentence(rights: Iterable[Permission], *, kinds: int | None = None) -> str:
     told: dict[tuple[str, str], list[Permission]] = {}
     everywhere = []
     for right in sorted(rights, key=lambda each: (each.content_type.app_label, each.content_type.model, each.pk)):
+        if right.codename.startswith("access_") and not right.codename.startswith("access_all_"):
+            continue  # means something on a single place alone
         if right.codename.startswith("access_all_"):
             everywhere.append(in_words(right))
         else:
             told.setdefault((right.content_type.app_label, right.content_type.model), []).append(right)
-    clauses = [_clause(kind_plural(*kind), held, kind[1]) for kind, held in told.items()]
+    alike: dict[tuple[str, ...], list[str]] = {}
+    clauses = []
+    for (app, model), held in told.items():
+        plain, verbs = _plain_and_verbs(held, model)
+        if verbs:
+            clauses.append(_clause(kind_plural(app, model), plain, verbs))
+        else:
+            alike.setdefault(plain, []).append(kind_plural(app, model))
+    # What only few may do is said before what most may.
+    clauses += [
+        f"{_listed(plain)} {_listed(those)}" for plain, those in sorted(alike.items(), key=lambda e: -len(e[0]))
+    ]
     if kinds is not None and len(clauses) > kinds:
-        clauses = [*clauses[:kinds], f"has rights over {len(clauses) - kinds} more kinds of records"]
+        clauses = [*clauses[:kinds], "have more rights"]
     clauses += everywhere
     if not clauses:
         return "May do nothing."
-    said = "; may ".join(clauses).replace("may has rights", "has rights")
-    return f"May {said}."
+    return f"May {'; may '.join(clauses)}."
 
 
-def _clause(kind: str, rights: list[Permission], model: str) -> str:
-    """ "see and change orders, and ship them"."""
+def _plain_and_verbs(rights: list[Permission], model: str) -> tuple[tuple[str, ...], list[str]]:
     actions = {right.codename.removesuffix(f"_{model}"): right for right in rights}
-    plain = [WORDS[action] for action in WORDS if action in actions]
-    verbs = [in_words(right) for action, right in actions.items() if action not in WORDS]
+    plain = tuple(word for action, word in WORDS.items() if action in actions)
+    return plain, [in_words(right) for action, right in actions.items() if action not in WORDS]
+
+
+def _clause(kind: str, plain: tuple[str, ...], verbs: list[str]) -> str:
+    """ "see and change orders, and ship them"."""
     if not plain:
         return _listed(verbs)
-    first = f"{_listed(plain)} {kind}"
-    if not verbs:
-        return first
-    return f"{first}, and {_listed([_with_them(verb, kind) for verb in verbs])}"
+    return f"{_listed(plain)} {kind}, and {_listed([_with_them(verb, kind) for verb in verbs])}"
 
 
 def _with_them(verb: str, kind: str) -> str:
-    """ "ship orders" is "ship them" where orders were named just before."""
-    return " ".join("them" if word == kind else word for word in verb.split(" "))
+    """ "ship orders" is "ship them" where orders were named just before; "reopen confirmed orders" are others."""
+    first, _, rest = verb.partition(" ")
+    if rest == kind or rest.startswith(f"{kind} "):
+        return f"{first} them{rest[len(kind) :]}"
+    return verb
 
 
-def _listed(words: list[str]) -> str:
+def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def rows_of_rights(rights: Iterable[Permission]) -> list[dict[str, Any]]:
-    """The rights that there are, as a table speaks of them: per app its kinds, per kind the plain ones and the verbs.
+def rows_of_rights(rights: Iterable[Permission], *, kinds: Container[Any]) -> list[dict[str, Any]]:
+    """The rights over `kinds` (models), as a table speaks of them: per app its kinds, per kind the plain and the verbs.
 
-    Rights over tables that nobody opens as a record are left out, as are entries to single places.
+    Entries to single places are left out: no role gives them.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for right in sorted(rights, key=lambda each: (each.content_type.app_label, each.content_type.model, each.pk)):
@@ -105,7 +129,7 @@ def rows_of_rights(rights: Iterable[Permission]) -> list[dict[str, Any]]:
         except LookupError:
             continue
         action = action_of(right.codename, model)
-        if action.startswith("access_") and not action.startswith("access_all_"):
+        if model not in kinds or action == f"access_{getattr(model, 'dimension', '')}":
             continue
         row = found.setdefault(app, {}).setdefault(
             name, {"kind": str(model._meta.verbose_name_plural).capitalize(), "plain": {}, "verbs": []}

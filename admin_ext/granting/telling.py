@@ -22,6 +22,7 @@ WORDS = {
     "export": "export",
     "handover": "hand over",
     "grant": "give grants on",
+    "reveal": "reveal masked values of",
 }
 assert set(WORDS) == set(RECORD_PERMISSIONS)
 

@@ -46,7 +46,7 @@ class ExplainForm(forms.Form):
 
     user: Any = forms.ModelChoiceField(queryset=None, required=False, label="Who")
     model = forms.ChoiceField(required=False, label="What kind of record")
-    row: Any = forms.IntegerField(required=False, min_value=1, label="Which record")
+    row: Any = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1, label="Which record")
     action = forms.ChoiceField(required=False, label="May do what")
     as_of = forms.CharField(
         required=False,
@@ -56,6 +56,10 @@ class ExplainForm(forms.Form):
     )
 
     def __init__(self, data: Any, *, asker: Any) -> None:
+        data = data.copy()
+        if not _is_key(data.get("user", "")):
+            # The widget asks the database for whatever stands there.
+            data.pop("user", None)
         super().__init__(data)
         self.asker = asker
         people: Any = ChangeSet._meta.get_field("actor")
@@ -81,7 +85,7 @@ class ExplainForm(forms.Form):
         seen: Any = restrict(self.model._default_manager.all(), self.asker, "view")
         if grants is None or not can(self.asker, "view", self.model):
             return
-        if key and not (key.isdecimal() and len(key) < 19 and seen.filter(pk=key).exists()):
+        if key and not (_is_key(key) and seen.filter(pk=key).exists()):
             return
         column: Any = grants._meta.get_field("content_object")
         self.fields["row"] = forms.ModelChoiceField(
@@ -220,6 +224,10 @@ def _from_refusal(request: HttpRequest) -> HttpResponse:
     if not asked.get("model"):
         messages.info(request, f"They tried to open {asked['path']}, which belongs to no one kind of record.")
     return HttpResponseRedirect(address_of(**{name: asked.get(name) for name in ("user", "model", "row", "action")}))
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def _kinds() -> list[tuple[str, str]]:

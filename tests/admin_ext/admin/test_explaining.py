@@ -56,7 +56,7 @@ class TestThePage:
         assert "Secret" not in page
 
     def test_lists_who_may(self, client, administrator, order):
-        inside, outside = grant(UserFactory(first_name="Inside"), "view", order), UserFactory(first_name="Outside")
+        inside, outside = grant(UserFactory(first_name="Inside"), "view", order), UserFactory(first_name="Outsider Ltd")
         page = visit(client, administrator, address_of(model="orders.Order", row=order.pk))
         assert [each.person for each in page.context["listed"]] == [inside]
         assert "granted this order" in page.text

@@ -18,6 +18,7 @@ from django.utils.safestring import SafeString
 
 from admin_ext.access.facts import Facts
 from admin_ext.access.rights import permission
+from admin_ext.admin.changelist import styled
 from admin_ext.notices.models import Notice, notify
 
 SALT = "opsadmin.refusal"
@@ -95,7 +96,7 @@ def ask_view(request: HttpRequest) -> HttpResponse:
         "title": "Ask your administrator",
         "path": asked["path"],
         "address": request.build_absolute_uri(address),
-        "form": form,
+        "form": styled(form),
     }
     return TemplateResponse(request, "admin_ext/ask.html", context)
 

@@ -94,7 +94,7 @@ def bulk(person, source, **parameters):
 
 
 def edit(person):
-    return bulk(person, "edit", changes={"fax": {"to": "1"}})
+    return bulk(person, "edit", changes={"fax": {"operation": "set", "value": "1"}})
 
 
 def hold(person):
@@ -214,6 +214,8 @@ class TestARunningExport:
         run_job(job.pk)
         address = reverse("admin:jobs_jobfile_download", args=[job.files.get().pk])
         client.force_login(person)
-        assert client.get(address).status_code == 200
+        fetched = client.get(address)
+        assert fetched.status_code == 200
+        fetched.close()
         take_right(person)
         assert client.get(address).status_code == 403

@@ -222,9 +222,7 @@ class _Explainer:
         above = f" or a place above it ({self._places(places, chain[1:])})" if chain[1:] else ""
         return Step(f"{hangs}; {self.person} {told}.", False, f"Let {self.person} into {here}{above}.")
 
-    def _by_owning(
-        self, model: type[models.Model], key: int | None, action: str, owner: str, *, any_row: bool
-    ) -> Step:
+    def _by_owning(self, model: type[models.Model], key: int | None, action: str, owner: str, *, any_row: bool) -> Step:
         kind = model._meta.verbose_name
         if any_row:
             return Step(f"Everybody may {_told(action)} their own.", action in ("view", "change"))
@@ -246,9 +244,11 @@ class _Explainer:
     def _fields(self, model: type[models.Model], action: str) -> Iterator[str]:
         """Policies of all roles on fields of the model, and how the person meets each because of the roles they hold."""
         policies: dict[str, dict[int, str]] = {}
-        for role, name, kind in self.facts.rows(apps.get_model("access", "FieldPolicy")).filter(
-            model=model._meta.label
-        ).values_list("role_id", "field", "kind"):
+        for role, name, kind in (
+            self.facts.rows(apps.get_model("access", "FieldPolicy"))
+            .filter(model=model._meta.label)
+            .values_list("role_id", "field", "kind")
+        ):
             policies.setdefault(name, {})[role] = kind
         giving = {each: self.facts.roles_giving(permission(model, each)) & self.roles for each in ("view", action)}
         for name, by_role in sorted(policies.items()):

@@ -3,7 +3,18 @@
 from django.contrib import admin
 
 from admin_ext.access.models import FieldPolicy
-from admin_ext.admin.screens import access_events, access_reviews, change_sets, jobs, notices, plans, policies, profiles, reviews, standing_in
+from admin_ext.admin.screens import (
+    access_events,
+    access_reviews,
+    change_sets,
+    jobs,
+    notices,
+    plans,
+    policies,
+    profiles,
+    reviews,
+    standing_in,
+)
 from admin_ext.audit.models import AccessEvent, ChangeSet
 from admin_ext.desk.models import Review
 from admin_ext.granting.models import AccessReview, Elevation

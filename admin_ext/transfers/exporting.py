@@ -142,9 +142,10 @@ def _write(
     with snapshot(), selection.moment():
         rows = selection.resolve(actor=actor, action="export")
         expected = rows.count()
-        with open_writer(path, model, columns, actor) as writer, Pulse(
-            run, phase="writing", total=expected, permitted=unchanged
-        ) as pulse:
+        with (
+            open_writer(path, model, columns, actor) as writer,
+            Pulse(run, phase="writing", total=expected, permitted=unchanged) as pulse,
+        ):
             for batch in _fetched(rows.values_list(*(resource.path(name) for name in columns))):
                 pulse.check()
                 for row in batch:

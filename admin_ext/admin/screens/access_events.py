@@ -19,6 +19,8 @@ from admin_ext.admin.endless import EndlessChangeList
 from admin_ext.admin.forms import NOT_VISIBLE
 from admin_ext.admin.options import ReadOnlyModelAdmin
 from admin_ext.admin.related import link
+from admin_ext.admin.screens.explain import address_of, may_explain
+from admin_ext.admin.screens.refusals import what_is_asked
 from admin_ext.audit.models import Access, AccessEvent, ChangeSet
 
 COLOURS = {
@@ -74,6 +76,7 @@ class AccessEventAdmin(ReadOnlyModelAdmin):
             "details": []
             if event.is_hidden
             else [(_label(name), _told(value)) for name, value in event.detail.items()],
+            "explained": _explained(event, request.user),
             "acts": restrict(acts, request.user, "view")[:5] if event.request_id and event.actor_id else [],
         }
         return TemplateResponse(request, "admin_ext/access_event.html", context)
@@ -125,6 +128,14 @@ def tell_rows(events: Iterable[AccessEvent], user: Any) -> None:
             if known
             else ""
         )
+
+
+def _explained(event: AccessEvent, user: Any) -> str:
+    """Of a refusal: the page that says why, for those who give rights."""
+    if event.kind != Access.DENIED or event.actor_id is None or not may_explain(user):
+        return ""
+    asked = what_is_asked(event.subject, event.detail.get("method", "GET"))
+    return address_of(user=event.actor_id, **asked) if asked else ""
 
 
 def _seen(label: str, keys: set[int], user: Any) -> dict[int, models.Model]:

@@ -180,7 +180,8 @@ def _answer(request: HttpRequest, form: ExplainForm) -> dict[str, Any]:
         if person is not None:
             note_view(person, actor=request.user, page="explain")
             found = explain(person, action, row if row is not None else model, instant=instant, told_to=request.user)
-            return {**context, "found": found, "person_url": _url(person, request.user)}
+            elevated = [] if instant else [each for each in person.elevations.select_related("role") if each.is_live]
+            return {**context, "found": found, "person_url": _url(person, request.user), "elevated": elevated}
         if row is not None:
             who = who_may(action, row, instant=instant)
             return {**context, "listed": _listed(who, request), "more": max(0, len(who) - SHOWN), "total": len(who)}

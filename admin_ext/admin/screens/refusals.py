@@ -59,7 +59,7 @@ def read_reference(reference: str) -> dict[str, Any]:
         raise ReferenceNotUsable(
             "This reference is not one of ours, or older than 30 days. Ask for a new one, or choose below."
         ) from error
-    return {"user": said["u"], "path": said["p"], **_meant(said["p"], said["m"])}
+    return {"user": said["u"], "path": said["p"], **what_is_asked(said["p"], said["m"])}
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -117,7 +117,7 @@ def _ring(person: Any, path: str, address: str, why: str) -> int:
     return len(people)
 
 
-def _meant(path: str, method: str) -> dict[str, Any]:
+def what_is_asked(path: str, method: str) -> dict[str, Any]:
     """The kind of record, the row and the action that an address asks for; empty where it belongs to none."""
     try:
         match = resolve(path)

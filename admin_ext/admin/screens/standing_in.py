@@ -24,7 +24,6 @@ from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
 from admin_ext.granting.elevating import LONGEST, break_glass, end_elevation, may_break_glass, set_emergency_roles
 from admin_ext.granting.impersonating import end_impersonation, start_impersonation
-from admin_ext.granting.models import Elevation
 from admin_ext.services import Refused
 
 

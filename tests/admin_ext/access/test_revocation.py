@@ -216,6 +216,6 @@ class TestARunningExport:
         client.force_login(person)
         fetched = client.get(address)
         assert fetched.status_code == 200
-        fetched.close()
+        [close() for close in fetched._resource_closers]
         take_right(person)
         assert client.get(address).status_code == 403

@@ -87,7 +87,9 @@ class TestThePage:
         noted = AccessEvent.objects.get(kind="view", object_id=person.pk)
         assert (noted.actor, noted.detail) == (administrator, {"page": "explain"})
 
-    def test_costs_the_same_for_few_people_and_for_many(self, client, administrator, order, django_assert_max_num_queries):
+    def test_costs_the_same_for_few_people_and_for_many(
+        self, client, administrator, order, django_assert_max_num_queries
+    ):
         for _ in range(30):
             grant(UserFactory(), "view", order)
         client.force_login(administrator)
@@ -117,7 +119,8 @@ class TestTheWaysThere:
         return "/access/ask/" + ask
 
     @pytest.mark.parametrize(
-        ("page", "action"), [("/orders/order/", "view"), ("/orders/order/add/", "add"), ("/orders/order/export/", "export")]
+        ("page", "action"),
+        [("/orders/order/", "view"), ("/orders/order/add/", "add"), ("/orders/order/export/", "export")],
     )
     def test_a_refusal_leads_to_its_explanation(self, client, administrator, page, action):
         person = UserFactory(first_name="Ann")
@@ -146,6 +149,16 @@ class TestTheWaysThere:
         assert "Ann may not open /orders/order/ and asks why. “The Lisbon case”" in notice.text
         assert not Notice.objects.filter(recipient=bystander).exists()
         assert visit(client, administrator, notice.url).status_code == 302
+
+    def test_a_refusal_in_the_ledger_leads_there(self, client, administrator):
+        person = UserFactory()
+        visit(client, person, "/orders/order/")
+        event = AccessEvent.objects.get(kind="denied", actor=person)
+        reader = give_role(administrator, "audit.view_accessevent")
+        wanted = address_of(user=person.pk, model="orders.Order", action="view").replace("&", "&amp;")
+        assert wanted in visit(client, reader, f"/audit/accessevent/{event.pk}/change/").text
+        auditor = give_role(UserFactory(), "audit.view_accessevent")
+        assert "/access/explain/" not in visit(client, auditor, f"/audit/accessevent/{event.pk}/change/").text
 
     def test_nobody_asks_in_the_name_of_another_or_with_a_made_up_reference(self, client, administrator):
         asking = self.ask(client, UserFactory(), "/orders/order/")

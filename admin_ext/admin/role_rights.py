@@ -20,7 +20,7 @@ from admin_ext.granting.assigning import Outcome
 from admin_ext.granting.giving import set_role_rights
 from admin_ext.granting.holding import not_held
 from admin_ext.granting.people import memberships
-from admin_ext.granting.telling import WORDS, in_words, rows_of_rights, sentence
+from admin_ext.granting.telling import WORDS, in_words, rows_of_rights, sentence, told_right
 
 NOT_YOURS = "You do not hold it yourself."
 
@@ -64,8 +64,11 @@ class RoleRightsMixin(PlacesViewMixin):
             def act() -> list[Outcome]:
                 rights = [every[key] for key in ticked]
                 set_role_rights(actor=request.user, role=role, rights=rights, reason=form.cleaned_data["reason"])
-                given = [Outcome(role, f"“{in_words(every[key])}”", "given") for key in sorted(ticked - held)]
-                return [*given, *(Outcome(role, f"“{in_words(every[key])}”", "taken") for key in sorted(held - ticked))]
+                given = [Outcome(role, f"“{told_right(every[key])}”", "given") for key in sorted(ticked - held)]
+                return [
+                    *given,
+                    *(Outcome(role, f"“{told_right(every[key])}”", "taken") for key in sorted(held - ticked)),
+                ]
 
             touched = list(memberships().filter(group_id=role.pk).values_list("user_id", flat=True))
             verb = f"{self.opts.app_label}.set_rights"

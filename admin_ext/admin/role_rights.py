@@ -14,13 +14,13 @@ from unfold.widgets import CHECKBOX_CLASSES
 from admin_ext.access.rights import can
 from admin_ext.admin.changelist import styled
 from admin_ext.admin.holders import PlacesViewMixin, answer_to
+from admin_ext.admin.ticks import why_not
 from admin_ext.admin.verbs import ReasonForm
 from admin_ext.granting.assigning import Outcome
 from admin_ext.granting.giving import set_role_rights
-from admin_ext.granting.holding import check_holders, check_not_own, not_held
+from admin_ext.granting.holding import not_held
 from admin_ext.granting.people import memberships
-from admin_ext.granting.telling import WORDS, in_words, rows_of_rights, sentence
-from admin_ext.services import Refused
+from admin_ext.granting.telling import WORDS, in_words, rows_of_rights, sentence, told_right
 
 NOT_YOURS = "You do not hold it yourself."
 
@@ -52,7 +52,7 @@ class RoleRightsMixin(PlacesViewMixin):
         apps = rows_of_rights(every.values(), kinds=self.admin_site._registry)
         shown = {right.pk for app in apps for row in app["rows"] for right in [*row["plain"].values(), *row["verbs"]]}
         locked = {right.pk for right in not_held(request.user, every.values())}
-        closed = _why_not(request.user, role)
+        closed = why_not(request.user, role)
         ticked = held
         form = styled(ReasonForm(request.POST if request.method == "POST" else None))
         page: dict[str, Any] = {"form": form, "closed": closed}
@@ -64,8 +64,11 @@ class RoleRightsMixin(PlacesViewMixin):
             def act() -> list[Outcome]:
                 rights = [every[key] for key in ticked]
                 set_role_rights(actor=request.user, role=role, rights=rights, reason=form.cleaned_data["reason"])
-                given = [Outcome(role, f"“{in_words(every[key])}”", "given") for key in sorted(ticked - held)]
-                return [*given, *(Outcome(role, f"“{in_words(every[key])}”", "taken") for key in sorted(held - ticked))]
+                given = [Outcome(role, f"“{told_right(every[key])}”", "given") for key in sorted(ticked - held)]
+                return [
+                    *given,
+                    *(Outcome(role, f"“{told_right(every[key])}”", "taken") for key in sorted(held - ticked)),
+                ]
 
             touched = list(memberships().filter(group_id=role.pk).values_list("user_id", flat=True))
             verb = f"{self.opts.app_label}.set_rights"
@@ -84,15 +87,6 @@ class RoleRightsMixin(PlacesViewMixin):
             **page,
         }
         return TemplateResponse(request, "admin_ext/role_rights.html", context)
-
-
-def _why_not(actor: Any, role: Any) -> str:
-    try:
-        check_not_own(actor, role)
-        check_holders(actor, role)
-    except Refused as error:
-        return str(error)
-    return ""
 
 
 def _told(app: dict[str, Any], ticked: set[int], locked: set[int]) -> dict[str, Any]:

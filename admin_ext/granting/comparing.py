@@ -18,6 +18,7 @@ from admin_ext.audit.models import Door
 from admin_ext.granting.files import Contents, FileNotUnderstood, Problem, Wanted
 from admin_ext.granting.giving import give_place, give_role, make_role, set_role_rights, take_place, take_role
 from admin_ext.granting.people import entry_to_any, memberships, named, role_model
+from admin_ext.granting.telling import told_right
 from admin_ext.services import ReasonMissing, Refused
 
 
@@ -198,7 +199,7 @@ def _moved(asked: dict[Any, Any], held: dict[Any, Any]) -> tuple[list[Any], list
 
 def _called(thing: Any) -> str:
     if isinstance(thing, Permission):
-        return f"may {thing.name.removeprefix('Can ')} ({named(thing)})"
+        return f"may {told_right(thing)} ({named(thing)})"
     if isinstance(thing, str):
         return f"role {thing}"
     return f"{thing._meta.verbose_name} {thing}"

@@ -21,7 +21,6 @@ from admin_ext.audit.models import Access, Door
 from admin_ext.granting.holding import (
     RowNotHeld,
     check_below,
-    check_holders,
     check_holders_below,
     check_not_own,
     check_place,
@@ -30,7 +29,7 @@ from admin_ext.granting.holding import (
     may_hand_on_rows,
 )
 from admin_ext.granting.people import as_role, entry_to, memberships, named, role_model, role_rights
-from admin_ext.services import Refused, service
+from admin_ext.services import ReasonMissing, Refused, lock, service
 
 # Means nothing on a single row: a row that is there is not added; imports and openings of a whole dimension are no
 # matter of one row.
@@ -137,7 +136,7 @@ def set_role_rights(*, actor: Any, role: Any, rights: Iterable[Permission], reas
         return role
     check_not_own(actor, role)
     check_rights(actor, Permission.objects.filter(pk__in=wanted ^ held).select_related("content_type"))
-    check_holders(actor, role)
+    check_holders_below(actor, role)
     role_rights().filter(group_id=role.pk, permission_id__in=held - wanted).delete()
     table = role_rights().model
     role_rights().bulk_create(table(group_id=role.pk, permission_id=key) for key in sorted(wanted - held))
@@ -154,13 +153,17 @@ def make_role(*, actor: Any, name: str, reason: str) -> Any:
         return role_model()._default_manager.create(name=name)
 
 
-@service("granting.delete_role", right="delete", reason_required=True)
 def delete_role(*, actor: Any, role: Any, reason: str) -> None:
-    """Take a role out of the world, and so from all who hold it. Raises PersonIsYourself, RightNotHeld."""
-    check_not_own(actor, role)
-    check_role(actor, role)
-    _note(actor, role, f"Role {role} deleted", reason, holders=memberships().filter(group_id=role.pk).count())
-    Group.objects.filter(pk=role.pk).delete()
+    """Take a role out of the world, and so from all who hold it. Raises PersonIsYourself, PersonAboveYou, RightNotHeld."""
+    if not reason.strip():
+        raise ReasonMissing("Nothing was deleted: say why.")
+    with change_set(actor=actor, door=Door.SHELL, verb="granting.delete_role", reason=reason):
+        role = lock(actor=actor, right="delete", row=role)
+        check_not_own(actor, role)
+        check_role(actor, role)
+        check_holders_below(actor, role)
+        _note(actor, role, f"Role {role} deleted", reason, holders=memberships().filter(group_id=role.pk).count())
+        Group.objects.filter(pk=role.pk).delete()
 
 
 def verbs_on(model: Any) -> list[tuple[str, str]]:

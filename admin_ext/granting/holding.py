@@ -104,14 +104,11 @@ def check_role(actor: Any, role: Any) -> None:
         raise RightNotHeld(f"The role {role} gives more than you may hand on: {why}.")
 
 
-def check_holders(actor: Any, role: Any) -> None:
-    """Raise PersonAboveYou where a right given to a role would reach places, through its holders, beyond the actor's."""
-    if not actor.is_superuser and (why := Estate.of_holders(role).beyond_in_places(actor)):
-        raise PersonAboveYou(f"Somebody who holds the role {role} works where you do not: {why}.")
-
-
 def check_holders_below(actor: Any, role: Any) -> None:
-    """Raise PersonAboveYou where a place given to a role would let in, through its holders, what the actor may not."""
+    """Raise PersonAboveYou where somebody who holds a role may do what the actor could not hand on.
+
+    A right or place given to a role meets, in its holders, the places and rights that they have by other ways.
+    """
     if not actor.is_superuser and (why := Estate.of_holders(role).beyond(actor)):
         raise PersonAboveYou(f"Somebody who holds the role {role} may do more than you: {why}.")
 
@@ -172,19 +169,6 @@ class Estate:
             if not may_hand_on_rows(actor, model, action, keys):
                 kind = model._meta.verbose_name_plural
                 return f"places among the {kind}" if action.startswith("access_") else f"{action} of single {kind}"
-        return ""
-
-    def beyond_in_places(self, actor: Any) -> str:
-        """The same, of places alone: given ones, and every one by a right."""
-        for model in scope_models():
-            if access_of(actor).places(model.dimension) is None:
-                continue
-            everywhere = f"access_all_{model.dimension}"
-            if Permission.objects.filter(group__in=self.groups, codename=everywhere).exists():
-                return f"in every {model._meta.verbose_name}"
-            for _, action, keys in self.grants([model]):
-                if action == f"access_{model.dimension}" and not may_hand_on_rows(actor, model, action, keys):
-                    return f"in other {model._meta.verbose_name_plural}"
         return ""
 
 

@@ -14,14 +14,15 @@ from django.db import connection, models
 from admin_ext.access.guards import guard
 from admin_ext.access.rights import NotPermitted, access_of, can
 from admin_ext.audit.context import current_act
-from admin_ext.granting.holding import PersonIsYourself, check_below
+from admin_ext.granting.holding import PersonIsYourself, PlaceNotHeld, check_below
+from admin_ext.granting.people import entry_to_any
 from admin_ext.models import Scope
 
 
 def check_places_stay(actor: Any, model: type[models.Model], keys: set[int], action: str) -> None:
-    """After a write of places: nobody came to work elsewhere by their own act, and who moved one may give grants on it.
+    """After a write of places: nobody came to work elsewhere by their own act, and who moved one decides over both ends.
 
-    Raises PersonIsYourself, NotPermitted.
+    Raises PersonIsYourself, PlaceNotHeld, NotPermitted.
     """
     if action not in ("add", "change") or actor.is_superuser:
         return
@@ -39,11 +40,18 @@ def check_places_stay(actor: Any, model: type[models.Model], keys: set[int], act
     tree = dict(model._base_manager.values_list("pk", "parent_id"))
     roots = _granted_roots(actor, model)
     was = {key: parent for key, parent in (tree | before).items() if key not in moved or key in before}
-    if gained := sorted(_below(roots, tree) - _below(roots, was)):
+    covered = _below(roots, was)
+    if gained := sorted(_below(roots, tree) - covered):
         place = model._base_manager.get(pk=gained[0])
         raise PersonIsYourself(
             f"You would come to work in {place} by this, and nobody widens where they work themselves. Nothing was "
             "saved. Ask somebody who works everywhere."
+        )
+    ends = {end for key in moved if key in before for end in (before[key], now[key])} - {None}
+    if ends - covered:
+        raise PlaceNotHeld(
+            "Moving a place takes it from who works in what it was part of, and gives it to who works in what it comes "
+            "to: you have to work in both yourself. Nothing was saved."
         )
 
 
@@ -79,7 +87,7 @@ def _parents_before(model: Any, keys: set[int]) -> dict[int, int | None]:
 def _granted_roots(actor: Any, model: Any) -> set[int]:
     """The places that were given to the actor as such, without those below them."""
     entry = f"access_{model.dimension}"
-    own = model.user_grants_model._base_manager.filter(user_id=actor.pk, permission__codename=entry)
+    own = entry_to_any(model, actor)
     by_role = model.group_grants_model._base_manager.filter(
         group_id__in=actor.groups.values("pk"), permission__codename=entry
     )

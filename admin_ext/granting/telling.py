@@ -49,6 +49,12 @@ def kind_plural(app: str, model: str) -> str:
         return model
 
 
+def told_right(right: Permission) -> str:
+    """A right by itself: "see orders", "ship orders"."""
+    action = right.codename.removesuffix(f"_{right.content_type.model}")
+    return f"{WORDS[action]} {kind_of(right)}" if action in WORDS else in_words(right)
+
+
 def told_action(model: Any, action: str) -> str:
     """What somebody does who uses an action on rows of a model: "see orders", "ship orders"."""
     if action in WORDS:

@@ -15,12 +15,14 @@ from admin_ext.admin import (
     AssignViewMixin,
     ModelAdmin,
     ReasonForm,
+    RoleFileViewsMixin,
     RoleRightsMixin,
     TabularInline,
     Verb,
     display,
     register,
 )
+from admin_ext.admin.reasons import posted_reason
 from admin_ext.granting.telling import sentence
 from apps.accounts import services
 from apps.accounts.models import Membership, Role, Team, TeamMembership, User
@@ -108,19 +110,18 @@ class MembershipInline(TabularInline):
 
 
 @register(Role)
-class RoleAdmin(RoleRightsMixin, ModelAdmin):
+class RoleAdmin(RoleFileViewsMixin, RoleRightsMixin, ModelAdmin):
     list_display = ["name", "shown_rights"]
     search_fields = ["name"]
     fields = ["name", "shown_rights_whole"]
     readonly_fields = ["shown_rights_whole"]
     inlines = [MembershipInline]
-    verbs = (Verb(services.delete_role, "Delete", "delete", ReasonForm, bulk=False, danger=True),)
 
     def get_queryset(self, request: Any) -> Any:
         return super().get_queryset(request).prefetch_related("permissions__content_type")
 
-    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
-        return False  # by the verb, which asks whose rights go with it
+    def delete_model(self, request: Any, obj: Role) -> None:
+        services.delete_role(actor=request.user, role=obj, reason=posted_reason(request))
 
     @display(description="what its holders may do")
     def shown_rights(self, role: Role) -> str:

@@ -90,9 +90,9 @@ def set_role_rights(*, actor: User, role: Role, permissions: list[Permission], r
     return giving.set_role_rights(actor=actor, role=role, rights=permissions, reason=reason)
 
 
-@service("accounts.delete_role", right="delete", reason_required=True)
+@service("accounts.delete_role", right="delete", model="accounts.Role", reason_required=True)
 def delete_role(*, actor: User, role: Role, reason: str) -> None:
-    """Take a role from all who hold it, for good. Raises RightNotHeld, PersonIsYourself."""
+    """Take a role from all who hold it, for good. Raises RightNotHeld, PersonIsYourself, PersonAboveYou."""
     giving.delete_role(actor=actor, role=role, reason=reason)
 
 

@@ -64,6 +64,7 @@ class World:
                 person.set_password(PASSWORD)
                 person.save()
         hold(self.mate, self.plain)
+        hold(self.boss, self.shipping)
         # A place outside that the lead may change: somebody let them into that one row.
         self.island = RegionFactory(code="ISLAND", name="Island")
         self.lead = grant(grant(self.lead, "change", self.island), "view", self.island)

@@ -12,7 +12,7 @@ SQL = Path(__file__).parent.parent / "sql"
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('audit', '0006_fewer_indexes'),
+        ('audit', '0007_final_by_transaction'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -96,17 +96,35 @@ def run_plan(run: Run) -> None:
     with run.chunk(phase="applying", total=plan.good):
         pass
     apply = applier(plan, source)
-    if plan.mode == Mode.ALL_OR_NOTHING:
-        _apply_in_one(run, plan, apply)
-    else:
-        while _apply_next_chunk(run, plan, apply):
-            pass
+    try:
+        if plan.mode == Mode.ALL_OR_NOTHING:
+            _apply_in_one(run, plan, apply)
+        else:
+            while _apply_next_chunk(run, plan, apply):
+                pass
+    except NotPermitted as lost:
+        _refuse_the_rest(run, plan, lost)
+        raise
     with run.chunk(phase="done"):
-        plan.state, plan.applied_at = Plan.State.APPLIED, timezone.now()
-        plan.counts = plan.count_outcomes()
-        plan.save(update_fields=["state", "applied_at", "counts"])
-        Job.objects.filter(pk=run.job.pk).update(counts=plan.counts)
-        run.job.counts = plan.counts
+        _close(run, plan)
+
+
+def _close(run: Run, plan: Plan) -> None:
+    plan.state, plan.applied_at = Plan.State.APPLIED, timezone.now()
+    plan.counts = plan.count_outcomes()
+    plan.save(update_fields=["state", "applied_at", "counts"])
+    Job.objects.filter(pk=run.job.pk).update(counts=plan.counts)
+    run.job.counts = plan.counts
+
+
+def _refuse_the_rest(run: Run, plan: Plan, why: NotPermitted) -> None:
+    """The job stops where its owner lost the right; the plan stays the receipt of every row."""
+    with run.chunk(phase="stopped"):
+        # What this process counted may have been rolled back.
+        done = Job.objects.values_list("cursor", flat=True).get(pk=run.job.pk).get("number", 0)
+        rest = PlanRow.objects.filter(plan=plan, number__gt=done, action__in=GOOD)
+        rest.update(outcome=Action.REFUSED, errors=[problem(str(why))])
+        _close(run, plan)
 
 
 def rehearse_plan(run: Run, plan: Plan) -> None:

@@ -44,10 +44,11 @@ PEOPLE, ROLES, PLACES = 4, 3, 5
 RIGHTS = [
     *(f"orders.{action}_order" for action in ("view", "change", "ship", "delete")),
     *(f"customers.{action}_customer" for action in ("view", "change", "hold")),
-    "customers.view_region", "customers.access_all_region", "inventory.access_all_warehouse",
+    "customers.view_region",
     "orders.view_shipment", "accounts.view_team", "jobs.view_job",
 ]  # fmt: skip
-ACTIONS = ("view", "change", "ship", "delete", "hold", "add", "export")
+EVERYWHERE = ["customers.access_all_region", "inventory.access_all_warehouse"]
+ACTIONS = ("view", "view", "change", "ship", "delete", "hold", "export")
 ROWS = 12
 QUESTIONS = 24
 
@@ -55,11 +56,13 @@ people, roles, places = (st.integers(0, n - 1) for n in (PEOPLE, ROLES, PLACES))
 grants = st.tuples(st.booleans(), st.integers(0, 3), st.integers(0, PLACES - 1))
 arrangements = st.fixed_dictionaries(
     {
-        "rights": st.lists(st.tuples(roles, st.sampled_from(RIGHTS)), max_size=14, unique=True),
-        "held": st.lists(st.tuples(people, roles), max_size=6, unique=True),
+        # Enough of each that places decide often, and neither nothing nor everything is allowed.
+        "rights": st.lists(st.tuples(roles, st.sampled_from(RIGHTS)), min_size=10, max_size=24, unique=True),
+        "everywhere": st.lists(st.tuples(roles, st.sampled_from(EVERYWHERE)), max_size=1),
+        "held": st.lists(st.tuples(people, roles), min_size=3, max_size=7, unique=True),
         # To whom (a person or a role, by number), and which place, customer or order.
-        "regions": st.lists(grants, max_size=4, unique=True),
-        "warehouses": st.lists(grants, max_size=4, unique=True),
+        "regions": st.lists(grants, min_size=2, max_size=7, unique=True),
+        "warehouses": st.lists(grants, min_size=2, max_size=7, unique=True),
         "rows": st.lists(st.tuples(grants, st.sampled_from(("view", "change", "ship"))), max_size=3, unique=True),
         # What each place lies in: one of those before it, or nothing.
         "trees": st.lists(st.integers(0, PLACES - 1), min_size=2 * PLACES, max_size=2 * PLACES),
@@ -100,7 +103,7 @@ class World:
                 model.group_grants_model.objects.all().delete()
             RolePermission.objects.filter(group__in=self.roles).delete()
             Membership.objects.all().delete()
-            for role, right in said["rights"]:
+            for role, right in [*said["rights"], *said["everywhere"]]:
                 RolePermission.objects.create(group_id=self.roles[role].pk, permission=self.permissions[right])
             for person, role in said["held"]:
                 Membership.objects.create(user=self.people[person], group_id=self.roles[role].pk)

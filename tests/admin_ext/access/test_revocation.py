@@ -141,6 +141,8 @@ class TestARunningPlan:
         assert (job.state, chunks) == ("failed", [2])
         said = "account was closed" if take is close_account else "lost the right to"
         assert said in job.error
+        counts = Plan.objects.get(pk=plan.pk).counts
+        assert (counts["update"], counts["refused"]) == (2, 4)
         assert Customer.objects.exclude(fax="").count() + Customer.objects.filter(status="on_hold").count() == 2
 
     def test_all_or_nothing_leaves_nothing(self, person, after_one_chunk):
@@ -150,6 +152,8 @@ class TestARunningPlan:
         after_one_chunk(SetBased, take_right, person)
         job = self.run(person, plan, "all_or_nothing")
         assert job.state == "failed"
+        assert "lost the right to change customers" in job.error
+        assert Plan.objects.get(pk=plan.pk).counts == {"refused": 6}
         assert not Customer.objects.exclude(fax="").exists()
 
     def test_a_place_that_is_taken_refuses_its_rows_one_by_one(self, after_one_chunk):

@@ -168,6 +168,10 @@ class TestWhoMayNot:
         assert self.refused(look(actor, whom))
         assert KEY not in client.session
 
+    def test_a_superuser_looks_as_no_other_superuser(self, look, client):
+        assert self.refused(look(UserFactory(is_superuser=True), UserFactory(is_superuser=True)))
+        assert KEY not in client.session
+
     def test_the_control_of_the_above(self, look, client, region, person):
         actor = give_role(UserFactory(), "accounts.impersonate_user", *OVER_CUSTOMERS)
         assert look(grant(actor, "access_region", region), person).status_code == 302

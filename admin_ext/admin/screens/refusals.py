@@ -110,10 +110,10 @@ def _ring(person: Any, path: str, address: str, why: str) -> int:
     facts = Facts()
     granting = facts.holders(facts.roles_giving(permission(get_user_model(), "grant")))
     people = get_user_model()._default_manager.filter(pk__in=facts.active(set().union(*granting.values())))
-    said = f"{person} may not open {path} and asks why." + (f" “{why}”" if why else "")
+    asks = f"{person} may not open {path} and asks why."
     for each in people:
-        if not Notice.objects.filter(recipient=each, text=said[:300], read_at=None).exists():
-            notify(each, said, level=Notice.Level.WARNING, url=address)
+        if not Notice.objects.filter(recipient=each, text__startswith=asks, read_at=None).exists():
+            notify(each, f"{asks} “{why}”" if why else asks, level=Notice.Level.WARNING, url=address)
     return len(people)
 
 

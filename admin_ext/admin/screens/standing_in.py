@@ -116,6 +116,8 @@ def glass_view(request: HttpRequest) -> HttpResponse:
         except (Refused, NotPermitted) as error:
             form.add_error(None, explain(error))
         else:
+            # Whoever knew the session before does not know the elevated one.
+            request.session.cycle_key()
             return HttpResponseRedirect(reverse("admin:index"))
     return _asked(
         request,

@@ -96,6 +96,14 @@ class TestTheRole:
         assert client.post(f"/customers/customer/{customer.pk}/change/", said).status_code == 302
         assert Customer.history.filter(id=customer.pk).first().history_user_id == person.pk
 
+    def test_is_lent_to_a_session_of_a_new_key(self, client, smash, person, emergency):
+        client.force_login(person)
+        before = client.cookies["sessionid"].value
+        said = {"role": emergency.pk, "reason": "Fire", "password": PASSWORD, "minutes": 5}
+        client.post(reverse("admin:access_glass"), said)
+        assert client.cookies["sessionid"].value != before
+        assert KEY in client.session
+
     def test_stays_in_its_session(self, client, elevated, person):
         other = Client()
         other.force_login(person)

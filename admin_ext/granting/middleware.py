@@ -12,8 +12,10 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from admin_ext.audit.access_log import NotNoted
+from admin_ext.audit.access_log import NotNoted, note_quietly
 from admin_ext.audit.context import LookingOnly
+from admin_ext.audit.middleware import ONCE_IN
+from admin_ext.audit.models import Access
 from admin_ext.granting import elevating, impersonating
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -44,13 +46,19 @@ class StandingInMiddleware:
     def _impersonating(self, request: HttpRequest) -> HttpResponse:
         behind = _fresh(request.user)
         found = impersonating.current_impersonation(actor=behind, session=request.session)
-        if found is None:
-            return self.get_response(request)
         if request.path == reverse("admin:access_impersonate_end"):
             return self.get_response(request)
+        if found is None:
+            # What was sent from a page of the other's is not done as oneself.
+            over = LookingOnly(
+                "You no longer look at the product as somebody else. Nothing was done; open the page again."
+            )
+            return self.get_response(request) if request.method in SAFE else _refused(request, over)
         impersonating.look_as(behind, found.person)
         request.user = found.person
         if request.method not in SAFE:
+            status = {"method": request.method, "status": 403}
+            note_quietly(Access.DENIED, actor=found.person, subject=request.path, detail=status, once_in=ONCE_IN)
             refusal = LookingOnly(f"You look at the product as {found.person}: nothing can be changed or taken out.")
             return _with_banner(request, _refused(request, refusal), "admin_ext/looking_as.html", found)
         return _with_banner(request, self.get_response(request), "admin_ext/looking_as.html", found)

@@ -96,7 +96,7 @@ class TestLooking:
 
 
 class TestNothingIsChangedOrTakenOut:
-    def test_every_unsafe_request_is_refused(self, client, looking, region):
+    def test_every_unsafe_request_is_refused(self, client, looking, region, person):
         customer = CustomerFactory(region=region, name="Before")
         acts, jobs = ChangeSet.objects.count(), Job.objects.count()
         for address, data in (
@@ -109,6 +109,18 @@ class TestNothingIsChangedOrTakenOut:
             for method in (client.post, client.put, client.delete, client.patch):
                 assert method(address, data).status_code == 403, address
         assert (ChangeSet.objects.count(), Job.objects.count()) == (acts, jobs)
+        assert AccessEvent.objects.filter(kind="denied", acting_as=person, detail__method="POST").exists()
+
+    def test_what_is_sent_when_the_time_is_over_is_not_done_as_oneself(self, client, looking, region, administrator):
+        customer = CustomerFactory(region=region, name="Before")
+        assert "name" in client.get(f"/customers/customer/{customer.pk}/change/").text
+        session = client.session
+        session[KEY] = {**session[KEY], "until": (timezone.now() - timedelta(seconds=1)).isoformat()}
+        session.save()
+        answer = client.post(f"/customers/customer/{customer.pk}/delete/", {"post": "yes"})
+        assert answer.status_code == 403
+        assert "Nothing was done" in answer.text
+        assert KEY not in client.session
 
     def test_the_record_itself_refuses_a_write_that_got_past_the_middleware(self, administrator, person):
         token = origin.set(Origin(request_id=None, address=None, impersonator=administrator, impersonated=person))

@@ -151,7 +151,7 @@ def access_buttons(request: HttpRequest, row: models.Model | None) -> list[dict[
     buttons = []
     if isinstance(row, get_user_model()):
         if may_explain(request.user):
-            buttons.append({"label": "Explain a right", "icon": "policy", "url": address_of(user=row.pk)})
+            buttons.append({"label": "Explain", "icon": "policy", "url": address_of(user=row.pk)})
         if row.pk != request.user.pk and can(request.user, "impersonate", row):
             look = reverse("admin:access_impersonate", args=[row.pk])
             buttons.append({"label": "Look as", "icon": "visibility", "url": look})

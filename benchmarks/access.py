@@ -29,8 +29,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--requests", type=int, default=40, help="requests of each page")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "opsadmin.settings.test"
-    database.set_up()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    database.set_up(run_syncdb=True)
     try:
         _fill(options.orders, options.customers)
         result = _measure(options.requests)
@@ -76,11 +76,10 @@ def _people() -> dict[str, Any]:
     """People by what they may see. Grants are spread evenly over the customers."""
     from django.contrib.auth import get_user_model
     from django.contrib.auth.models import Permission
-    from django.contrib.contenttypes.models import ContentType
     from django.db import connection
 
     from admin_ext.audit.context import change_set
-    from apps.customers.models import Customer, Region
+    from apps.customers.models import Region
     from apps.inventory.models import Warehouse
     from tests.factories import UserFactory, give_role, grant
 
@@ -101,14 +100,46 @@ def _people() -> dict[str, Any]:
     people["1 region, 2 warehouses"] = scoped = give_role(UserFactory(), *roles)
     for place in (Region.objects.get(code="R7"), Warehouse.objects.get(code="W3"), Warehouse.objects.get(code="W11")):
         grant(scoped, f"access_{place.dimension}", place)
-    with database.owner() as owner:  # guardian's own tables, which the product never writes
-        owner.execute(
-            "INSERT INTO guardian_userobjectpermission (object_pk, content_type_id, permission_id, user_id) "
-            "SELECT content_object_id::text, %s, permission_id, user_id FROM customers_customerusergrant",
-            [ContentType.objects.get_for_model(Customer).pk],
-        )
+    with database.owner() as owner:
         owner.execute("VACUUM ANALYZE")
     return {name: get_user_model().objects.get(pk=person.pk) for name, person in people.items()}
+
+
+def _grant_half_of_all() -> Any:
+    """Somebody who was let into every second order, and into as many rows of a plain table by guardian's generic grants."""
+    from django.contrib.auth.models import Permission
+    from django.contrib.contenttypes.models import ContentType
+
+    from benchmarks.recordings.models import PlainOrder
+    from tests.factories import UserFactory
+
+    person = UserFactory()
+    see = Permission.objects.get(codename="view_order").pk
+    kind = ContentType.objects.get_for_model(PlainOrder).pk
+    with database.owner() as owner:
+        (right,) = owner.execute(
+            "INSERT INTO auth_permission (name, codename, content_type_id) VALUES ('Can view', 'view_plainorder', %s) "
+            "RETURNING id",
+            [kind],
+        ).fetchone()
+        owner.execute(
+            "INSERT INTO recordings_plainorder (id, number, customer_id, warehouse_id, ordered_on, required_on, "
+            "customer_reference, ship_to_name, ship_to_city, ship_to_country, carrier, freight, currency) SELECT id, "
+            "number, 1, 1, ordered_on, ordered_on, '', ship_to_name, ship_to_city, ship_to_country, '', 0, currency "
+            "FROM orders_order"
+        )
+        owner.execute(
+            "INSERT INTO orders_orderusergrant (user_id, permission_id, content_object_id) "
+            "SELECT %s, %s, id FROM orders_order WHERE id %% 2 = 0",
+            [person.pk, see],
+        )
+        owner.execute(
+            "INSERT INTO guardian_userobjectpermission (object_pk, content_type_id, permission_id, user_id) "
+            "SELECT id::text, %s, %s, %s FROM orders_order WHERE id %% 2 = 0",
+            [kind, right, person.pk],
+        )
+        owner.execute("VACUUM ANALYZE")
+    return person
 
 
 def _measure(requests: int) -> dict[str, Any]:
@@ -121,7 +152,7 @@ def _measure(requests: int) -> dict[str, Any]:
         ("orders, page 20", "/orders/order/?p=20", ["everything", "1 region, 2 warehouses"]),
     ):
         pages[title] = _page(address, {name: people[name] for name in names}, requests)
-    return {"pages": pages, "checks": _checks(people), "stock": _beside_stock(people[f"{GRANTS[2]:,} grants"])}
+    return {"pages": pages, "checks": _checks(people), "stock": _beside_stock(_grant_half_of_all())}
 
 
 def _page(address: str, people: dict[str, Any], requests: int) -> dict[str, dict[str, float]]:
@@ -176,29 +207,46 @@ def _checks(people: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def _beside_stock(person: Any) -> dict[str, float]:
-    """The first page and the count of the granted customers: ours, and guardian's shortcut on generic grants."""
+def _beside_stock(person: Any) -> dict[str, dict[str, float]]:
+    """The granted rows, ours and through guardian's shortcut on generic grants: a page of them, their number, one check."""
     from django.contrib.auth import get_user_model
+    from guardian.core import ObjectPermissionChecker
     from guardian.shortcuts import get_objects_for_user
 
-    from admin_ext.access.rights import restrict
-    from apps.customers.models import Customer
+    from admin_ext.access.rights import can, restrict
+    from apps.orders.models import Order
+    from benchmarks.recordings.models import PlainOrder
 
     def fresh() -> Any:
         return get_user_model().objects.get(pk=person.pk)
 
-    def page(rows: Any) -> tuple[list[Any], int]:
-        return list(rows.order_by("code")[:50]), rows.count()
+    def ours() -> Any:
+        return restrict(Order.objects.order_by("-id"), fresh())
 
-    ours = [_ms(lambda: page(restrict(Customer.objects.all(), fresh()))) for _ in range(5)]
-    stock = [_ms(lambda: page(get_objects_for_user(fresh(), "customers.view_customer"))) for _ in range(3)]
-    both = (
-        page(restrict(Customer.objects.all(), fresh())),
-        page(get_objects_for_user(fresh(), "customers.view_customer")),
-    )
-    assert both[0] == both[1], "ours and guardian's show other rows"
-    mine, theirs = statistics.median(ours), statistics.median(stock)
-    return {"ours_ms": round(mine, 1), "stock_ms": round(theirs, 1), "times": round(theirs / mine, 1)}
+    def stock() -> Any:
+        return get_objects_for_user(fresh(), "recordings.view_plainorder").order_by("-id")
+
+    assert [row.pk for row in ours()[:50]] == [row.pk for row in stock()[:50]], "they show other rows"
+    assert ours().count() == stock().count(), "they count other rows"
+    mine, theirs = Order.objects.order_by("pk")[4711], PlainOrder.objects.order_by("pk")[4711]
+    asked: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+        "first page": (lambda: list(ours()[:50]), lambda: list(stock()[:50])),
+        "count": (lambda: ours().count(), lambda: stock().count()),
+        "one check": (
+            lambda: can(fresh(), "view", mine),
+            lambda: ObjectPermissionChecker(fresh()).has_perm("view_plainorder", theirs),
+        ),
+    }
+    found = {}
+    for name, (our, their) in asked.items():
+        took = [(_ms(our), _ms(their)) for _ in range(7)]
+        our_ms, their_ms = (statistics.median(each) for each in zip(*took, strict=True))
+        found[name] = {
+            "ours_ms": round(our_ms, 1),
+            "stock_ms": round(their_ms, 1),
+            "times": round(their_ms / our_ms, 1),
+        }
+    return found
 
 
 def _ms(call: Callable[[], Any]) -> float:
@@ -216,10 +264,9 @@ def _told(result: dict[str, Any]) -> str:
                 f"  {page:20} {name:24} {row['median_ms']:6.0f} ms {row['p95_ms']:6.0f} ms {row['ratio']:5.2f} x  {queries}"
             )
     lines += ["", "  One check:"] + [f"  {name:24} {ms:6.3f} ms" for name, ms in result["checks"].items()]
-    stock = result["stock"]
+    lines += ["", "  Half of all orders granted one by one, ours and through get_objects_for_user on generic grants:"]
     lines += [
-        "",
-        f"  First page and count of 50,000 granted customers: ours {stock['ours_ms']:.0f} ms, "
-        f"get_objects_for_user on generic grants {stock['stock_ms']:.0f} ms ({stock['times']:.0f} x)",
+        f"  {name:24} {row['ours_ms']:6.1f} ms, stock {row['stock_ms']:6.1f} ms ({row['times']:.1f} x)"
+        for name, row in result["stock"].items()
     ]
     return "\n".join(lines)

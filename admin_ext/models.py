@@ -40,6 +40,10 @@ class Record(models.Model):
     controlled_fields: ClassVar[tuple[str, ...]] = ()
     """Columns that only services write: states, totals. An import may bring them in with a new row."""
 
+    derived_fields: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """What querysets add to rows, and the ORM paths from which it is worked out: {"late_by": ("state", "required_on")}.
+    Who may not read one of these is not told the result either."""
+
     reason_required: ClassVar[bool | tuple[str, ...]] = False
     """Whether a change asks for a reason: every change, or one of the columns that are named. Held by the database."""
 

@@ -66,7 +66,7 @@ def _field_rights(user: Any, action: str, model: type[models.Model]) -> FieldRig
     reading = [seen, done] if action in READING else [seen]
     hidden = {name for each in reading for name, kind in each.items() if kind == "hidden"}
     masked = {name for each in reading for name, kind in each.items() if kind == "masked"} - hidden
-    kept = (hidden | masked | done.keys()) & names
+    kept = names & (hidden | masked | done.keys())
     return FieldRights(
         visible=names - hidden,
         masked=names & masked,
@@ -106,7 +106,10 @@ def treatment_of(user: Any, model: type[models.Model], path: str) -> str:
         try:
             field: Any = model._meta.pk if step == "pk" else model._meta.get_field(step)
         except FieldDoesNotExist:
-            break  # a lookup or an annotation
+            # A lookup, or something that a queryset adds.
+            sources = getattr(model, "derived_fields", {}).get(step, ())
+            kinds = [treatment_of(user, model, source) for source in sources]
+            return max([strictest, *kinds], key=STRICTNESS.__getitem__)
         # Whoever follows a relation backwards reads the column that makes it.
         holder, column = (
             (field.related_model, field.field) if field.auto_created and not field.concrete else (model, field)
@@ -136,6 +139,11 @@ def veil(rows: list[Any], user: Any) -> None:
             if isinstance(field, models.ForeignKey):
                 other: Any = stand_in
                 field.set_cached_value(row, other)
+    for name in getattr(model, "derived_fields", {}):
+        if kind := treatment_of(user, model, name):
+            for row in rows:
+                if name in row.__dict__:
+                    row.__dict__[name] = MASKED if kind == "masked" else HIDDEN
 
 
 def told(value: Any, name: str, rights: FieldRights) -> Any:

@@ -15,18 +15,6 @@ from admin_ext.audit.triggers import FOLLOWING_COLUMNS
 NEVER_SEEN = frozenset({"password"})
 
 
-class _Token(Veiled):
-    """Stands for the value of one field while a row is named; leaves a trace in the name."""
-
-    def __format__(self, spec: str) -> str:
-        return str.__str__(self)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-
 @cache
 def named_by(model: type[models.Model]) -> frozenset[str]:
     """The fields by which people know a row: its natural key, what it hangs from, and what its name is made of."""
@@ -44,7 +32,7 @@ def _is_in_name(model: type[models.Model], asked: Any) -> bool:
     trace = "\ue000"
     row: Any = model()
     for field in model._meta.concrete_fields:
-        token = _Token(trace if field is asked else "-")
+        token = Veiled(trace if field is asked else "-")
         row.__dict__[field.attname] = token
         if field.is_relation:
             field.set_cached_value(row, token)

@@ -12,6 +12,15 @@ class Veiled(str):
 
     __slots__ = ()
 
+    def __getattr__(self, name: str) -> Veiled:
+        # What stood here may have been a row or a span of time; but it never becomes part of a query.
+        if name.startswith("_") or name in ("resolve_expression", "as_sql"):
+            raise AttributeError(name)
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Veiled:
+        return self
+
     def __format__(self, spec: str) -> str:
         return str(self)
 
@@ -24,9 +33,6 @@ class Veiled(str):
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _itself  # type: ignore[assignment]
     __truediv__ = __rtruediv__ = __floordiv__ = __mod__ = __neg__ = __abs__ = __round__ = _itself  # type: ignore[assignment]
     __lt__ = __le__ = __gt__ = __ge__ = _never  # type: ignore[assignment]
-
-    def quantize(self, *args: Any) -> Veiled:
-        return self
 
 
 MASKED, HIDDEN = Veiled(DOTS), Veiled("")

@@ -65,7 +65,7 @@ class ColumnRightsMixin:
 
     def get_ordering(self, request: HttpRequest) -> list[Any]:
         ordering = super().get_ordering(request)
-        asked = ordering or self.model._meta.ordering
+        asked: Any = ordering or self.model._meta.ordering or ()
         told = [each for each in asked if not treatment_of(request.user, self.model, ordered_by(each))]
         return ordering if len(told) == len(asked) else told or ["-pk"]
 
@@ -146,7 +146,8 @@ class ColumnRightsMixin:
         from django.contrib.admin.utils import label_for_field
 
         own = isinstance(name, str) and any(field.name == name for field in self.model._meta.fields)
-        label = str(self.model._meta.get_field(name).verbose_name if own else label_for_field(name, self.model, self))
+        page: Any = self
+        label = str(self.model._meta.get_field(name).verbose_name if own else label_for_field(name, self.model, page))
         reveals = self._reveals(request) if on_page and own else ""
         return MaskedColumn(str(name), label, reveals, str(name) if own else "")
 

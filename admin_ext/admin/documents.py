@@ -13,7 +13,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from admin_ext.access.fields import treatment_of
-from admin_ext.access.veils import HIDDEN
 from admin_ext.admin.related import hide_related
 from admin_ext.audit.access_log import note_view
 from admin_ext.audit.past import instant_looked_at
@@ -85,8 +84,8 @@ class DocumentsMixin:
 def _drop(content: dict[str, Any], name: str) -> None:
     """Take what is worked out from a value that the person may not read."""
     if name in content:
-        content[name] = HIDDEN
+        content[name] = None
     for rows in content.values():
         for row in rows if isinstance(rows, list) else ():
             if name in row.__dict__:
-                row.__dict__[name] = HIDDEN
+                row.__dict__[name] = None

@@ -48,8 +48,8 @@ def hide_related(rows: Iterable[models.Model], user: Any, *, loaded: bool = True
             models.prefetch_related_objects([row for row in told if not field.is_cached(row)], field.name)
         known = [field.get_cached_value(row) for row in told if field.is_cached(row)]
         if depth:
-            known = [each for each in known if isinstance(each, models.Model)]
-            hide_related(known, user, loaded=loaded, depth=depth - 1)
+            rest = [each for each in known if isinstance(each, models.Model)]
+            hide_related(rest, user, loaded=loaded, depth=depth - 1)
     veil(rows, user)
 
 

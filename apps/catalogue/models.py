@@ -117,6 +117,7 @@ class Product(Record):
         EXEMPT = "exempt", "Exempt"
 
     natural_key_fields = ("sku",)
+    derived_fields = {"price": ("list_price", "prices__amount"), "available": ("stock_levels__available",)}
     search_words = ("name",)
     controlled_fields = ("status", "brought_in")
 

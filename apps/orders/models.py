@@ -55,6 +55,7 @@ class Order(Record):
     scopes = {"region": "region", "warehouse": "warehouse"}
     natural_key_fields = ("number",)
     search_references = ("customer_reference",)
+    derived_fields = {"late_by": ("state", "required_on")}
     search_words = ("ship_to_name",)
     controlled_fields = ("state", "shipped_on", "brought_in")
 
@@ -354,6 +355,7 @@ class ShipmentLine(Record):
 
     part_of = "shipment"
     natural_key_fields = ("shipment__number", "order_line__number")
+    derived_fields = {"weight": ("order_line__product__weight",)}
 
     shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, db_index=False, related_name="lines")
     order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="shipment_lines")

@@ -11,9 +11,12 @@ from admin_ext.access.models import FieldPolicy
 from admin_ext.access.veils import DOTS
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Access, AccessEvent
+from apps.catalogue.models import Product
 from apps.customers.models import Customer
-from apps.orders.models import Order
-from tests.apps.orders.factories import OrderFactory, OrderLineFactory
+from apps.orders.models import Order, Shipment
+from apps.orders.services import allocate_order, confirm_order
+from tests.apps.catalogue.factories import ProductFactory
+from tests.apps.orders.factories import OrderFactory, ShipmentLineFactory, order_with_stock
 from tests.contracts.world import person_for
 from tests.factories import (
     ContactFactory,
@@ -141,6 +144,29 @@ class TestTheList:
         for n in (*range(1, 10), -7):
             assert self.order_of(visit(person, listed, o=str(n))) not in (["C-2", "C-0", "C-1"], ["C-1", "C-0", "C-2"])
 
+    @pytest.mark.parametrize("kind", ["hidden", "masked"])
+    def test_is_not_in_the_order_of_what_is_not_theirs_unasked(self, visit, kind):
+        days = [datetime.date(2026, 5, day) for day in (2, 3, 1)]
+        orders = [OrderFactory(ordered_on=day).pk for day in days]
+        listed, person = address("orders_order_changelist"), person_for(Order)
+        first, second, third = orders
+        assert [row.pk for row in visit(person, listed).context["cl"].result_list] == [second, first, third]
+        police(person, "orders.Order:ordered_on", kind)
+        assert [row.pk for row in visit(person, listed).context["cl"].result_list] == [third, second, first]
+
+    def test_offers_no_choice_in_the_order_of_what_is_not_theirs(self, visit):
+        """Where related rows are offered as one types, they come in the order of their list."""
+        days = [datetime.date(2026, 5, day) for day in (2, 3, 1)]
+        first, second, third = (OrderFactory(ordered_on=day).pk for day in days)
+        person = give_role(person_for(Order), "orders.view_shipment")
+        asked = {"app_label": "orders", "model_name": "shipment", "field_name": "order", "term": "SO"}
+
+        def offered(who):
+            return [int(each["id"]) for each in visit(who, address("autocomplete"), **asked).json()["results"]]
+
+        assert offered(person) == [second, first, third]
+        assert offered(police(person, "orders.Order:ordered_on", "masked")) == [third, second, first]
+
     def test_has_no_column_of_what_is_hidden_even_where_a_callable_shows_it(self, visit):
         CustomerFactory(credit_limit=7531)
         listed = address("customers_customer_changelist")
@@ -151,6 +177,24 @@ class TestTheList:
         person = police(person_for(Customer), "customers.Customer:credit_limit", "masked")
         answer = visit(person, listed)
         assert "7,531" not in answer.text and "redit limit" in answer.text and DOTS in answer.text
+
+    def test_tells_nothing_that_a_queryset_works_out_from_what_is_not_theirs(self, visit):
+        ProductFactory(list_price="7531.25")
+        listed, person = address("catalogue_product_changelist"), person_for(Product)
+        assert "7,531.25" in visit(person, listed).text
+        answer = visit(police(person, "catalogue.Product:list_price", "masked"), listed)
+        assert "7,531.25" not in answer.text and DOTS in answer.text
+
+    def test_tells_nothing_even_where_a_column_declares_less_than_it_reads(self, visit):
+        """How late an order is follows from its state, too; the column only names the day."""
+        root = UserFactory(is_superuser=True)
+        order = order_with_stock(2, required_on=datetime.date(2026, 5, 5))
+        confirm_order(actor=root, order=order)
+        listed, person = address("orders_order_changelist"), person_for(Order)
+        late = visit(person, listed).context["cl"].result_list[0].late_by.days
+        assert f"{late} days" in visit(person, listed).text
+        answer = visit(police(person, "orders.Order:state", "masked"), listed)
+        assert answer.status_code == 200 and f"{late} days" not in answer.text
 
     def test_is_filtered_along_no_relation_by_what_is_not_theirs(self, visit):
         order = OrderFactory()
@@ -178,19 +222,6 @@ class TestTheList:
         for word in ("QQ7531", "Qqship"):
             assert order.number not in visit(person, listed, q=word).text
             assert order.number not in visit(person, palette, s=word, extended="1").text
-
-    def test_rows_told_by_another_record_are_veiled_too(self, visit):
-        """A document of an order reads its customer; the policy is one on customers."""
-        from apps.orders.services import allocate_order
-
-        line = OrderLineFactory()
-        person = give_role(person_for(Order), "customers.view_customer", "catalogue.view_product")
-        del allocate_order
-        person = police(person, "orders.Order:ship_to_street", "masked")
-        with change_set(actor=None, door="shell", reason="x"):
-            Order.objects.filter(pk=line.order_id).update(ship_to_street=CANARY)
-        page = visit(person, address("orders_order_change", line.order_id))
-        assert CANARY not in page.text and DOTS in page.text
 
 
 class TestThePast:
@@ -238,6 +269,22 @@ class TestThePast:
         page = visit(person, address("customers_customer_deleted_row", customer_key)).text
         assert CANARY not in page and DOTS in page
         assert customer.code in page
+
+    def test_of_deleted_rows_is_not_searched_for_what_is_not_theirs(self, visit):
+        order = OrderFactory(customer_reference="QQ7531", ship_to_name="Qqname")
+        with change_set(actor=None, door="shell", reason="x"):
+            order.delete()
+        person, where = person_for(Order), address("orders_order_deleted")
+        for word in ("QQ7531", "Qqname"):
+            assert order.number in visit(person, where, q=word).text
+        assert "Qqname" in visit(person, where).text
+        for field in ("customer_reference", "ship_to_name"):
+            person = police(person, f"orders.Order:{field}", "masked")
+        for word in ("qq7531", "qqname"):
+            answer = visit(person, where, q=word)
+            assert order.number not in answer.text
+        told = visit(person, where).text
+        assert order.number in told and "Qqname" not in told
 
 
 class TestReverting:
@@ -405,3 +452,71 @@ class TestSettingPolicies:
         policy = FieldPolicyFactory(role=administrator.groups.get(), kind="masked")
         change = address("access_fieldpolicy_change", policy.pk)
         assert visit(administrator, change, {"kind": "hidden", "_reason": "x"}).status_code == 302
+
+
+class TestVerbsAndDocuments:
+    @pytest.fixture
+    def allocated(self):
+        """An order that stands ready to be shipped, with canaries in it."""
+        root = UserFactory(is_superuser=True)
+        order = order_with_stock(2, carrier=CANARY, ship_to_street="Qqstreet", ship_to_name="Qqname")
+        confirm_order(actor=root, order=order)
+        allocate_order(actor=root, order=order)
+        return order
+
+    def test_a_verb_begins_with_nothing_that_is_not_theirs_to_read(self, allocated, visit):
+        person = give_role(person_for(Order), "orders.ship_order")
+        where = address("orders_order_do", allocated.pk, "ship")
+        assert CANARY in visit(person, where).text
+        person = police(person, "orders.Order:carrier", "masked")
+        answer = visit(person, where)
+        assert answer.status_code == 200 and CANARY not in answer.text
+
+    def test_a_document_tells_what_policies_leave(self, allocated, visit):
+        person = give_role(person_for(Order), "catalogue.view_product")
+        where = address("orders_order_pick-list", allocated.pk)
+        assert "Qqstreet" in visit(person, where).text
+        for kind, field in (("hidden", "ship_to_street"), ("masked", "ship_to_name")):
+            person = police(person, f"orders.Order:{field}", kind)
+        answer = visit(person, where)
+        assert answer.status_code == 200 and allocated.lines.get().product.sku in answer.text
+        assert "Qqstreet" not in answer.text and "Qqname" not in answer.text and DOTS in answer.text
+
+    def test_a_document_tells_nothing_that_is_worked_out_from_what_is_not_theirs(self, visit):
+        line = ShipmentLineFactory()
+        with change_set(actor=None, door="shell", reason="x"):
+            Product.objects.update(weight="753.5")
+        weight = f"{753.5 * line.quantity:.2f} kg"
+        person = give_role(person_for(Shipment), "orders.view_order", "catalogue.view_product")
+        where = address("orders_shipment_packing-slip", line.shipment_id)
+        assert weight in visit(person, where).text
+        person = police(person, "catalogue.Product:weight", "hidden")
+        answer = visit(person, where)
+        assert answer.status_code == 200 and line.order_line.product.sku in answer.text
+        assert "753" not in answer.text and "kg" not in answer.text
+
+    def test_the_page_of_a_record_veils_the_rows_it_refers_to(self):
+        """Whatever a page reads of a related row, it reads of a veiled one."""
+        from admin_ext.admin import hide_related
+
+        order = Order.objects.get(pk=OrderFactory().pk)
+        with change_set(actor=None, door="shell", reason="x"):
+            Customer.objects.filter(pk=order.customer_id).update(tax_number=CANARY)
+        person = give_role(person_for(Order), "customers.view_customer", "customers.view_region")
+        person = police(person, TAX, "masked")
+        hide_related([order], person, loaded=False)
+        assert order.customer.code and str(order.customer.tax_number) == DOTS
+
+
+class TestTheDashboard:
+    def test_shows_no_figure_that_counts_by_what_is_not_theirs(self, visit):
+        person = give_role(person_for(Order), "inventory.view_stocklevel", "inventory.access_all_warehouse")
+        home = address("index")
+        seen = visit(person, home).text
+        assert "Late shipments" in seen and "Stock below reorder point" in seen
+        person = police(person, "orders.Order:required_on", "masked")
+        person = police(person, "inventory.StockLevel:reorder_level", "hidden")
+        answer = visit(person, home)
+        assert answer.status_code == 200 and "Open orders" in answer.text
+        for title in ("Late shipments", "Stock below reorder point", "Below reorder point"):
+            assert title not in answer.text

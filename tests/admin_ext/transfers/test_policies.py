@@ -151,6 +151,22 @@ class TestPlans:
         reasons = [row["reason"] for row in csv.DictReader(io.StringIO(file.read_text("utf-8-sig")))]
         assert reasons and all("you may not read" in reason for reason in reasons), reasons
 
+    def test_what_its_maker_was_told_is_not_told_to_who_may_read_less(self, analyst, client):
+        from admin_ext.plans.reverting import revert_row
+
+        customer = CustomerFactory(status="on_hold")
+        with change_set(actor=None, door="shell", reason="x"):
+            Customer.objects.filter(pk=customer.pk).update(status="closed", city="Oslo")
+        plan = revert_row(actor=analyst, row=customer, to=customer.history.earliest(), reason="x")
+        assert any("“Closed”" in note for note in plan.notes)
+        other = give_role(person_for(Customer), "plans.view_plan")
+        where = reverse("admin:plans_plan_change", args=[plan.pk])
+        client.force_login(other)
+        assert "“Closed”" in client.get(where).text
+        police(other, "customers.Customer:status", "masked")
+        page = client.get(where)
+        assert page.status_code == 200 and "Closed" not in page.text
+
     @UNREAD
     def test_a_verb_that_moves_it_is_reviewed_without_it(self, analyst, customer, kind, client):
         person = give_role(analyst, "customers.hold_customer")

@@ -13,6 +13,9 @@ from django.urls import URLPattern, path, reverse
 from unfold.dataclasses import SearchResult
 from unfold.sites import UnfoldAdminSite
 
+from admin_ext.admin.screens.explain import explain_view
+from admin_ext.admin.screens.refusals import ask_view
+from admin_ext.admin.screens.standing_in import standing_in_urls
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
 
@@ -33,7 +36,12 @@ class OpsAdminSite(UnfoldAdminSite):
         shortcut = path(
             "r/<int:content_type_id>/<path:object_id>/", self.admin_view(self.shortcut), name="view_on_site"
         )
-        return [shortcut, *super().get_urls()]
+        access = [
+            path("access/explain/", self.admin_view(explain_view), name="access_explain"),
+            path("access/ask/", self.admin_view(ask_view), name="access_ask"),
+            *standing_in_urls(self),
+        ]
+        return [shortcut, *access, *super().get_urls()]
 
     def shortcut(self, request: HttpRequest, content_type_id: int, object_id: str) -> HttpResponse:
         """Goes to the page of a row, wherever it is; a row that the person may not see is not there."""

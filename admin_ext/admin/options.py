@@ -26,6 +26,7 @@ from admin_ext.admin.changes import ChangesViewMixin
 from admin_ext.admin.columns import ColumnRightsMixin
 from admin_ext.admin.comparing import CompareViewMixin
 from admin_ext.admin.documents import DocumentsMixin
+from admin_ext.admin.entries import EntriesViewMixin
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.notes import NotesMixin
 from admin_ext.admin.past import PastMixin, in_its_time
@@ -34,6 +35,8 @@ from admin_ext.admin.related import RelatedList, hide_related
 from admin_ext.admin.revealing import RevealViewsMixin
 from admin_ext.admin.reverting import RevertViewsMixin
 from admin_ext.admin.rights import RightsMixin
+from admin_ext.admin.screens.explain import access_buttons
+from admin_ext.admin.screens.refusals import missed_hint
 from admin_ext.admin.transfers import TransferViewsMixin
 from admin_ext.admin.verbs import Verb
 from admin_ext.audit.access_log import note_view
@@ -56,6 +59,7 @@ class ModelAdmin(
     CompareViewMixin,
     BulkViewsMixin,
     TransferViewsMixin,
+    EntriesViewMixin,
     DocumentsMixin,
     NotesMixin,
     ColumnRightsMixin,
@@ -261,7 +265,8 @@ class ModelAdmin(
         if row is None:
             return []
         lists = [each.button(request, row, self.admin_site) for each in self.related_lists]
-        return [*self.document_buttons(row), *(each for each in lists if each)]
+        ways = [*self.document_buttons(row), *(each for each in lists if each)]
+        return [*ways, *self.entries_buttons(request, row), *access_buttons(request, row)]
 
     def _change_url(self, row: models.Model) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
@@ -297,7 +302,9 @@ class ModelAdmin(
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         mark_missed(request)
-        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        response = super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        messages.info(request, missed_hint(request))
+        return response
 
     # Change sets take the place of Django's log.
     def log_addition(self, *args: Any, **kwargs: Any) -> None:

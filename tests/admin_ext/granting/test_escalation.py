@@ -141,7 +141,7 @@ SERVICES: dict[str, Attempt] = {
     )},
     **{f"on a region, give {u} {v}": row(giving.give_row, u, p, v) for u, p, v in (
         ("mate", "nordics", "access"), ("mate", "nordics", "access_all"), ("mate", "nordics", "access_region"),
-        ("mate", "island", "change"), ("lead", "nordics", "grant"), ("mate", "europe", "view"),
+        ("mate", "island", "delete"), ("lead", "nordics", "grant"), ("mate", "europe", "view"),
     )},
     "on a person, give standing in": row(giving.give_row, "mate", "newcomer", "impersonate"),
     "take a grant on a foreign row": row(giving.take_row, "guest", "far", "view"),

@@ -26,7 +26,7 @@ from admin_ext.models import Scope
 class EntryForm(forms.Form):
     """Whom to let in, to do what, and why; or, with ticks in the list above it, only why."""
 
-    role = forms.ModelChoiceField(queryset=None, required=False)
+    role: Any = forms.ModelChoiceField(queryset=None, required=False)
     verbs = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple, required=False, label="May")
     reason = forms.CharField(
         widget=forms.Textarea, label="Reason", help_text="Kept on the record, for whoever asks later."

@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Prefetch
 from django.http import HttpRequest
 
 from admin_ext.access.rights import access_of, restrict
@@ -61,7 +62,7 @@ def role_ticks(actor: Any, user: Any = None) -> Ticks:
     held = set(memberships().filter(user_id=user.pk).values_list("group_id", flat=True)) if user else set()
     roles = restrict(role_model()._default_manager.all(), actor).order_by("name")
     ticks = []
-    for role in roles.prefetch_related("permissions__content_type"):
+    for role in roles.prefetch_related(Prefetch("permissions", Permission.objects.select_related("content_type"))):
         why = ""
         try:
             check_role(actor, role)

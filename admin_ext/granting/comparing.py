@@ -179,7 +179,7 @@ class Comparison:
                 self._wrong(line, f"There is no {dimension} {code} that you may see.")
             else:
                 asked[dimension, code] = self._places[dimension][code]
-        held = {}
+        held: dict[Any, Any] = {}
         if target.holder is not None:
             for model in scope_models():
                 keys = set(entry_to_any(model, target.holder).values_list("content_object_id", flat=True))

@@ -148,11 +148,11 @@ class Estate:
             return
         parts: list[models.QuerySet] = []
         for number, model in enumerate(chosen):
-            for table, holder, keys in (
+            for table, holder, held_by in (
                 (model.user_grants_model, "user_id__in", self.users),
                 (model.group_grants_model, "group_id__in", self.groups),
             ):
-                rows = table._base_manager.filter(**{holder: keys}).annotate(of=Value(number)).order_by()
+                rows = table._base_manager.filter(**{holder: held_by}).annotate(of=Value(number)).order_by()
                 parts.append(rows.values_list("of", "permission__codename", "content_object_id"))
         found: dict[tuple[int, str], set[int]] = {}
         for number, codename, key in parts[0].union(*parts[1:], all=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Prefetch
 
 from admin_ext.access.rights import restrict
@@ -118,7 +118,11 @@ class RoleAdmin(RoleFileViewsMixin, RoleRightsMixin, ModelAdmin):
     inlines = [MembershipInline]
 
     def get_queryset(self, request: Any) -> Any:
-        return super().get_queryset(request).prefetch_related("permissions__content_type")
+        return (
+            super()
+            .get_queryset(request)
+            .prefetch_related(Prefetch("permissions", Permission.objects.select_related("content_type")))
+        )
 
     def delete_model(self, request: Any, obj: Role) -> None:
         services.delete_role(actor=request.user, role=obj, reason=posted_reason(request))

@@ -26,7 +26,7 @@ from admin_ext.jobs.running import run_job
 from admin_ext.plans.applying import apply_plan
 from admin_ext.plans.making import submit_plan
 from admin_ext.plans.models import Plan
-from admin_ext.plans.reverting import revert_row
+from admin_ext.plans.reverting import restore_row, revert_row
 from admin_ext.services import Refused, registry
 from admin_ext.transfers.importing import submit_import
 from admin_ext.transfers.resources import NoResource
@@ -141,7 +141,7 @@ SERVICES: dict[str, Attempt] = {
     )},
     **{f"on a region, give {u} {v}": row(giving.give_row, u, p, v) for u, p, v in (
         ("mate", "nordics", "access"), ("mate", "nordics", "access_all"), ("mate", "nordics", "access_region"),
-        ("mate", "island", "change"), ("lead", "nordics", "grant"), ("mate", "europe", "view"),
+        ("mate", "island", "delete"), ("lead", "nordics", "grant"), ("mate", "europe", "view"),
     )},
     "on a person, give standing in": row(giving.give_row, "mate", "newcomer", "impersonate"),
     "take a grant on a foreign row": row(giving.take_row, "guest", "far", "view"),
@@ -411,6 +411,17 @@ def reverted_region(place: str, before: Callable[[World], Any]) -> Attempt:
     return attempt
 
 
+def restored_region(w: World, _: Any) -> None:
+    """A place under the lead's was deleted: make it again, with nobody having been let in."""
+    with change_set(actor=None, door="shell", verb="tests.arrange"):
+        gone = Region.objects.create(code="GONE", name="Gone", parent=w.nordics)
+        key = gone.pk
+        gone.delete()
+    actor = w.again()
+    plan = restore_row(actor=actor, model=Region, key=key, reason=WHY)
+    run_job(apply_plan(actor=actor, plan=plan, mode="keep_good", reason=WHY).applying_id)
+
+
 def reverted_person(w: World, _: Any) -> None:
     """The boss once had another address: revert to it."""
     with change_set(actor=None, door="shell", verb="tests.arrange"):
@@ -477,6 +488,7 @@ BEYOND: dict[str, Attempt] = {
     "revert: a place that you may change, to when it was under yours": reverted_region("island", lambda w: w.nordics),
     "revert: your place, to when it was at the top": reverted_region("nordics", lambda w: None),
     "revert: the boss's address": reverted_person,
+    "restore: a place under yours": restored_region,
     "revert: a membership": reverted_rights(Membership),
     "revert: a right of a role": reverted_rights(RolePermission),
     "revert: a grant": reverted_rights(Region.user_grants_model),

@@ -62,12 +62,12 @@ class TestReading:
             ("roles:\n  Plain:\n    powers: [x]\n", 3, "“powers” is not known"),
             ("roles:\n  Plain:\n    rights: everything\n", 3, "a list"),
             ("teams: {}\n", 1, "“teams” is not known"),
-            ("roles: [\n", 2, ""),
+            ("roles: [\n", 2, "expected the node content"),
             ("a: &x {}\nb: *x\n", 1, "anchors"),
             ("a: !!python/object:os.system {}\n", 1, "tags"),
             ("- roles\n", 1, "list of names"),
             ("x" * 1_000_001, 1, "at most"),
-            ("[" * 5000, 1, ""),
+            ("[" * 5000, 1, "line 1"),
         ],
     )
     def test_says_what_is_wrong_and_on_which_line(self, world, text, line, said):

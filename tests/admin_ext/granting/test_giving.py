@@ -288,3 +288,19 @@ def test_a_role_that_is_deleted_in_a_form_asks_why(world, client):
     client.post(address, {"post": "yes", "_reason": "Nobody needs it"})
     assert not Role.objects.filter(pk=world.plain.pk).exists()
     assert Customer.objects.filter(pk=world.near.pk).exists()
+
+
+def test_people_ticked_in_the_list_are_given_together(world, client):
+    client.force_login(world.again())
+    listed = reverse("admin:accounts_user_changelist")
+    assert "Give roles and places" in client.get(listed).text
+    keys = [world.newcomer.pk, world.boss.pk]
+    page = client.post(listed, {"action": "assign", "_selected_action": keys}, follow=True)
+    assert "Give roles and places: 2 people" in page.text
+    said = {"_ticked": "1", "selection": page.context["selection"], "roles": [world.plain.pk]}
+    preview = client.post(reverse("admin:accounts_user_assign"), said | {"_preview": "1"})
+    assert "It touches 2" not in preview.text and not world.newcomer.groups.exists()
+    done = client.post(reverse("admin:accounts_user_assign"), said | {"_save": "1", "reason": "A new team"})
+    assert "given" in done.text and "may do more than you" in done.text
+    assert world.newcomer.groups.get().pk == world.plain.pk
+    assert ChangeSet.objects.get(verb="accounts.assign").reason == "A new team"

@@ -29,11 +29,12 @@ class OpsAdminSite(UnfoldAdminSite):
     enable_nav_sidebar = True
 
     def get_urls(self) -> list[URLPattern]:
-        # Django's shortcut names any row that has an absolute address; ours asks for the right first.
+        # Django's shortcut names any row that has an absolute address; ours asks for the right first. Django's goes: an
+        # address that ours does not take ("r/ 7/1/") would fall through to it.
         shortcut = path(
             "r/<int:content_type_id>/<path:object_id>/", self.admin_view(self.shortcut), name="view_on_site"
         )
-        return [shortcut, *super().get_urls()]
+        return [shortcut, *(each for each in super().get_urls() if getattr(each, "name", "") != shortcut.name)]
 
     def shortcut(self, request: HttpRequest, content_type_id: int, object_id: str) -> HttpResponse:
         """Goes to the page of a row, wherever it is; a row that the person may not see is not there."""

@@ -95,6 +95,9 @@ class BulkViewsMixin:
         except signing.BadSignature:
             raise Http404 from None
         model = self.model
+        if selection.model != self.opts.label:
+            # Signed on another list: its keys would name other rows here.
+            raise Http404
         chosen = next((each for each in self.verbs if each.name == verb and each.bulk), None)
         if verb == EDIT and self._editable(request):
             form: Any = EditForm(model, self._editable(request), *([request.POST] if "_go" in request.POST else []))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from django.apps import apps
@@ -89,6 +90,8 @@ class TestLooking:
             for method in ("HEAD", "OPTIONS", "GET") if not depth else ("GET",):
                 response = client.generic(method, url)
                 assert response.status_code < 500 or url == "/readyz", (method, url)
+                for close in response._resource_closers if method != "GET" else ():
+                    close()  # of a HEAD nobody reads the file
             body = b"" if response.streaming else response.content
             if response.streaming:
                 b"".join(response.streaming_content)
@@ -113,16 +116,23 @@ class TestLooking:
 
 def _bare(text: str, *values: object) -> str:
     """A page without the value that was asked for, and without what differs each time."""
+    text = unquote(text)
     for value in sorted(map(str, values), key=len, reverse=True):
         text = re.sub(rf"(?<![\w]){re.escape(value)}(?![\w])", "VALUE", text)
     text = re.sub(r'csrfmiddlewaretoken" value="[^"]*"|nonce="[^"]*"', "", text)
     return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?|\d\d:\d\d(:\d\d)?", "", text)
 
 
-def _answer(client: Client, url: str, *values: object) -> tuple[Any, ...]:
+def _answer(client: Client, url: str, *values: object) -> list[str]:
     response = client.get(url)
-    digest = hashlib.sha256(_bare(response.text, *values).encode()).hexdigest()
-    return response.status_code, _bare(response.headers.get("Location", ""), *values), digest
+    told = [str(response.status_code), response.headers.get("Location", ""), *response.text.splitlines()]
+    return [_bare(line, *values).strip() for line in told]
+
+
+def _told_apart(one: list[str], other: list[str]) -> list[tuple[str, str]]:
+    """The lines by which two answers can be told apart."""
+    pairs = [(a[:300], b[:300]) for a, b in itertools.zip_longest(one, other, fillvalue="") if a != b]
+    return pairs[:3]
 
 
 scoped = [each for each in registered() if getattr(each.model, "scopes", None)]
@@ -150,7 +160,9 @@ class TestNobodyLearnsOfRowsElsewhere:
             if not row.places:
                 continue
             url = page(model_admin, "changelist") + f"?{name}="
-            assert _answer(client, f"{url}{row.key}", row.key) == _answer(client, f"{url}99999977", 99999977), name
+            keys = row.key, 99999977
+            there, never = (_answer(client, f"{url}{key}", *keys) for key in keys)
+            assert not _told_apart(there, never), name
             asked += 1
         assert asked or not any(
             isinstance(field, models.ForeignKey) and getattr(field.related_model, "scopes", None)
@@ -171,8 +183,8 @@ class TestNobodyLearnsOfRowsElsewhere:
         questions += [(f"{hop}__pk__gt", "0", "99999977") for hop in hops]
         questions += [("id__in", str(world.rows[model_admin.model, "foreign"].key), "99999977"), ("pk", "1", "99999977")]
         for lookup, true, false in questions:
-            answers = [_answer(client, f"{url}?{lookup}={value}", value) for value in (true, false)]
-            assert answers[0] == answers[1], lookup
+            answers = [_answer(client, f"{url}?{lookup}={value}", true, false) for value in (true, false)]
+            assert not _told_apart(*answers), lookup
             assert "no rows are shown" in client.get(f"{url}?{lookup}={true}").text, lookup
 
     def test_by_searching(self, world, model_admin, client):
@@ -180,8 +192,8 @@ class TestNobodyLearnsOfRowsElsewhere:
             if row is not world.rows[model_admin.model, "foreign"] or column in ("note", "attachment"):
                 continue
             url = page(model_admin, "changelist")
-            there = _answer(client, f"{url}?q={canary}", canary)
-            assert there == _answer(client, f"{url}?q=ZZX99999", "ZZX99999"), column
+            there, never = (_answer(client, f"{url}?q={word}", canary, "ZZX99999") for word in (canary, "ZZX99999"))
+            assert not _told_apart(there, never), column
 
     def test_by_ordering(self, world, model_admin, client):
         """However the list is ordered, the same own rows are on it."""

@@ -96,15 +96,22 @@ def _owner(route: str) -> Any:
 # -- requests --------------------------------------------------------------------------------------
 
 
-def cases(address: Address, world: World, *, every: bool = True) -> Iterator[Case]:
-    """Every person, row and method; of the rarer methods each person makes one, in turns, all together all."""
+def cases(address: Address, world: World) -> Iterator[Case]:
+    """Every person and row by GET, those of their own and elsewhere by POST as well; of the rarer methods each person
+    makes one, in turns, all together all.
+    """
     turn = 0
     for person in world.people.values():
         for url, row, chosen, data in _targets(address, world, person):
-            methods = ["GET", "POST"]
-            if row is None or row.state in ("own", "foreign"):
-                methods += [RARE[turn % 4]] if row is not None else list(RARE)
-                turn += 1
+            if row is None:
+                methods = list(METHODS)
+            elif not person.enters:
+                methods = ["GET", RARE[turn % 4], "POST"] if row.state == "own" else []
+            elif row.state in ("own", "foreign"):
+                methods = ["GET", "POST", RARE[turn % 4]]
+            else:
+                methods = ["GET", "POST"] if row.state == "missing" or address.kind == "restore" else ["GET"]
+            turn += 1
             for method in methods:
                 yield Case(address.name or address.kind, url, method, person, address.model_admin, row, chosen, data)
 

@@ -61,6 +61,9 @@ def may_deleted(person: Person, action: str, row: Row) -> bool:
     """To this row that was deleted? Grants went with it."""
     if not row.deleted:
         return False
+    own_dimension = getattr(row.model, "dimension", "")
+    if own_dimension and not person.is_superuser and person.places.get(own_dimension, set()) is not EVERYWHERE:
+        return False  # the place itself is gone, and with it who was let into it
     return person.is_superuser or (holds(person, action, row.model) and is_inside(person, row))
 
 
@@ -276,10 +279,10 @@ def _everybodys(*methods: str, otherwise: str = NO_SUCH_METHOD) -> Callable[[Cas
 
 def _evidence(case: Case) -> str:
     """What is asked about is in the query: an act or the life of a record."""
-    if not (case.person.is_superuser or "desk.take_evidence" in case.person.rights):
-        return REFUSED
     if case.chosen == "nothing":
         return NOT_THERE
+    if not (case.person.is_superuser or "desk.take_evidence" in case.person.rights):
+        return REFUSED
     row = _of(case)
     everywhere = case.chosen == "life" and _sees_all(case.person, row.model)
     return OK if everywhere or may(case.person, "view", row) else REFUSED

@@ -269,4 +269,4 @@ def _has(model: type[models.Model], name: str) -> bool:
 
 
 def content_type_of(model: type[models.Model]) -> int:
-    return ContentType.objects.get_for_model(model).pk
+    return ContentType.objects.get_for_model(model, for_concrete_model=False).pk

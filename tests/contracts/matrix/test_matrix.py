@@ -11,7 +11,7 @@ from django.db import models, transaction
 
 from tests.contracts.matrix.addresses import Address, addresses, cases
 from tests.contracts.matrix.answers import Answer, Asker
-from tests.contracts.matrix.expectations import Case, expected
+from tests.contracts.matrix.expectations import Case, expected, may_know
 from tests.contracts.matrix.rows import World, make_world, texts_of
 from tests.contracts.world import registered
 
@@ -67,7 +67,7 @@ def walk(asker: Asker, address: Address) -> tuple[int, list[str]]:
         if each.row is not None and asker.last is not None and each.method in ("GET", "POST"):  # type: ignore[attr-defined]
             verb = getattr(each.chosen, "name", each.chosen if each.chosen in ("edit", "act", "life") else "")
             place = (each.person.name, each.method, each.row.model, verb)
-            seen.setdefault(place, {})[each.row.state] = asker.last.normal(each.row.key), each  # type: ignore
+            seen.setdefault(place, {})[each.row.state] = asker.last, each  # type: ignore
     for there in seen.values():
         wrong += _told_apart(there)
     return count, wrong
@@ -77,15 +77,15 @@ def _told_apart(there: dict) -> Iterator[str]:
     """Somebody who may not see a row must not be able to tell it from one that is missing."""
     if "missing" not in there:
         return
-    missing, _ = there["missing"]
+    missing, never = there["missing"]
     for state in ("foreign", "half"):
         if state not in there:
             continue
         answer, each = there[state]
-        from tests.contracts.matrix.expectations import may_know
-
-        if not may_know(each.person, each.row) and answer != missing:
-            yield f"{_told(each)}: a row that is not there answers otherwise: {_difference(answer, missing)}"
+        keys = each.row.key, never.row.key
+        one, other = answer.normal(*keys), missing.normal(*keys)
+        if not may_know(each.person, each.row) and one != other:
+            yield f"{_told(each)}: a row that is not there answers otherwise: {_difference(one, other)}"
 
 
 def _difference(one: tuple, other: tuple) -> str:

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from unfold.dataclasses import SearchResult
 from unfold.sites import UnfoldAdminSite
 
+from admin_ext.admin.related import hide_related
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
 
@@ -84,7 +85,9 @@ class OpsAdminSite(UnfoldAdminSite):
                 or not model_admin.has_view_permission(request)
             ):
                 continue
-            rows, _ = model_admin.get_search_results(request, model_admin.get_queryset(request), term)
+            matching, _ = model_admin.get_search_results(request, model_admin.get_queryset(request), term)
+            rows = list(matching[:FOUND])
+            hide_related(rows, request.user, loaded=False)
             found += [
                 SearchResult(
                     title=str(row),
@@ -92,6 +95,6 @@ class OpsAdminSite(UnfoldAdminSite):
                     link=reverse(f"{self.name}:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk]),
                     icon="data_object",
                 )
-                for row in rows[:FOUND]
+                for row in rows
             ]
         return found

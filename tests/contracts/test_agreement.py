@@ -153,7 +153,11 @@ def draw(lots: random.Random, scene: Scene) -> Given:
 
 def _hand_out(lots: random.Random, scene: Scene, given: Given) -> None:
     """Places and rows, to the person or to one of their roles."""
-    grants = [(model, f"access_{model.dimension}", key) for model in (Region, Warehouse) for key in given.places[model.dimension]]
+    grants = [
+        (model, f"access_{model.dimension}", key)
+        for model in (Region, Warehouse)
+        for key in given.places[model.dimension]
+    ]
     for model, action, key in [*grants, *given.rows]:
         row = model._default_manager.get(pk=key)
         if lots.random() < 0.7:
@@ -275,7 +279,11 @@ def disagreements(scene: Scene, given: Given, lots: random.Random, *, thorough: 
         among = model._default_manager.filter(pk__in=[row.pk for row in rows])
         for action in ACTIONS:
             agree({r.pk for r in rows if can(given.user, action, r)}, means[action], f"can {action} {model.__name__}")
-            agree(set(restrict(among, given.user, action).values_list("pk", flat=True)), means[action], f"restrict {action}")
+            agree(
+                set(restrict(among, given.user, action).values_list("pk", flat=True)),
+                means[action],
+                f"restrict {action}",
+            )
         told = listed(client, model)
         seen, changed = means["view"], means["change"]
         may_open = bool(seen or changed) or _holds(given, model, "view") or _holds(given, model, "change")
@@ -324,14 +332,16 @@ def _agree_on_work(scene: Scene, given: Given, agree: Any) -> None:
     imports = {row.code for row in means(Customer, "view", "change", "import")}
     agree(imported(given, customers), imports if _holds(given, Customer, "import") else None, "import")
     held = {row.pk for row in means(Customer, "view", "hold")}
-    agree(affected(given, Customer, "verb", verb="customers.hold", arguments={"reason": "Agreement"}), held, "bulk verb")
+    agree(
+        affected(given, Customer, "verb", verb="customers.hold", arguments={"reason": "Agreement"}), held, "bulk verb"
+    )
     edit = {"changes": {"reorder_level": {"operation": "set", "value": "7"}}}
     agree(affected(given, StockLevel, "edit", **edit), {r.pk for r in means(StockLevel, "view", "change")}, "bulk edit")
 
 
 def compare(scene: Scene, seed: int, *, thorough: bool) -> tuple[int, list[str]]:
     """One set, taken back afterwards."""
-    lots = random.Random(seed)  # noqa: S311
+    lots = random.Random(seed)
     asked, wrong = 0, ["never compared"]
     try:
         with transaction.atomic():
@@ -362,7 +372,7 @@ def test_all_ways_of_asking_agree_on_many_sets(scene, tenth):
 
 def test_a_disagreement_would_be_noticed(scene):
     """The oracle is not the function that it judges: a right more than was written down is told."""
-    lots = random.Random(3)  # noqa: S311
+    lots = random.Random(3)
     try:
         with transaction.atomic():
             given = draw(lots, scene)

@@ -41,7 +41,20 @@ NOT_ON_RECORD = (
     "django_content_type",
     "auth_permission",
 )
-BAD = ("\x00", "-1", "x", str(2**63), "9" * 400, "%", "'; DROP TABLE x; --", "\u202e" + "a" * 5, "1e9", "NaN", "<b>", "")
+BAD = (
+    "\x00",
+    "-1",
+    "x",
+    str(2**63),
+    "9" * 400,
+    "%",
+    "'; DROP TABLE x; --",
+    "\u202e" + "a" * 5,
+    "1e9",
+    "NaN",
+    "<b>",
+    "",
+)
 Sent = tuple[str, dict[str, Any]]
 
 
@@ -86,7 +99,11 @@ def mutations(world: World, model_admin: Any, client: Client) -> Iterator[Sent]:
     model = model_admin.model
     own, foreign = world.row(model, "own", world.people["manager"]), world.rows.get((model, "foreign"))
     assert own is not None
-    change, add, changelist = page(model_admin, "change", own.key), page(model_admin, "add"), page(model_admin, "changelist")
+    change, add, changelist = (
+        page(model_admin, "change", own.key),
+        page(model_admin, "add"),
+        page(model_admin, "changelist"),
+    )
     elsewhere = page(model_admin, "change", foreign.key) if foreign else change
     data = filled(client, change)
     yield change, data
@@ -120,7 +137,17 @@ def _of_fields(world: World, model_admin: Any, url: str, data: dict[str, Any]) -
             for value in (BAD[0], BAD[4], BAD[7], "a" * 100_000):
                 yield url, {**data, name: value}
             yield url, {key: value for key, value in data.items() if key != name}
-    for name in ("id", "pk", "version", "record_version", "created_at", "history", "is_superuser", "groups", "password"):
+    for name in (
+        "id",
+        "pk",
+        "version",
+        "record_version",
+        "created_at",
+        "history",
+        "is_superuser",
+        "groups",
+        "password",
+    ):
         for value in ("1", str(MISSING), *BAD[:4]):
             yield url, {**data, name: value}
 
@@ -159,7 +186,9 @@ def _of_inlines(world: World, model_admin: Any, url: str, data: dict[str, Any]) 
     """Lines of other parents, there and elsewhere."""
     for inline in model_admin.inlines:
         part = inline.model
-        column = next(f for f in part._meta.fields if getattr(f, "related_model", None) in _with_proxies(model_admin.model))
+        column = next(
+            f for f in part._meta.fields if getattr(f, "related_model", None) in _with_proxies(model_admin.model)
+        )
         prefix = column.remote_field.get_accessor_name()
         for line in part._base_manager.order_by("pk")[:6]:
             values = {f"{prefix}-0-{f.name}": f.value_from_object(line) for f in part._meta.concrete_fields}
@@ -187,7 +216,15 @@ def _with_proxies(model: Any) -> set[Any]:
 
 def _of_lists(world: World, model_admin: Any, url: str, own: Row, foreign: Row | None) -> Iterator[Sent]:
     keys: list[Any] = [own.key, foreign.key if foreign else MISSING, MISSING, *BAD]
-    actions = [*(verb.name for verb in model_admin.verbs), "edit", "delete_selected", "export_admin_action", "no-such", "\x00", ""]
+    actions = [
+        *(verb.name for verb in model_admin.verbs),
+        "edit",
+        "delete_selected",
+        "export_admin_action",
+        "no-such",
+        "\x00",
+        "",
+    ]
     for action in actions:
         for across in ("0", "1", "x"):
             yield url, {"action": action, "_selected_action": keys, "select_across": across, "index": "0"}
@@ -202,11 +239,14 @@ def _of_lists(world: World, model_admin: Any, url: str, own: Row, foreign: Row |
 def _of_verbs(world: World, model_admin: Any, own: Row, foreign: Row | None) -> Iterator[Sent]:
     for verb in model_admin.verbs:
         fields = getattr(verb.form, "base_fields", {})
-        good = {name: "1" for name in fields} | {"reason": "Forged"}
+        good = dict.fromkeys(fields, "1") | {"reason": "Forged"}
         for row in filter(None, (own, foreign)):
             url = page(model_admin, "do", row.key, verb.name)
             yield url, good
-            yield url, {**good, "actor": world.people["superuser"].pk, "order": MISSING, "user": MISSING, "row": MISSING}
+            yield (
+                url,
+                {**good, "actor": world.people["superuser"].pk, "order": MISSING, "user": MISSING, "row": MISSING},
+            )
             for name, field in fields.items():
                 for value in BAD[:6]:
                     yield url, {**good, name: value}
@@ -232,7 +272,13 @@ def _selections(world: World, model_admin: Any, own: Row, foreign: Row | None) -
 
 def _of_other_pages(world: World, model_admin: Any, own: Row, foreign: Row | None) -> Iterator[Sent]:
     for row in filter(None, (own, foreign)):
-        plant = {"content_type": "1", "content_type_id": "1", "object_id": MISSING, "record": MISSING, "author": MISSING}
+        plant = {
+            "content_type": "1",
+            "content_type_id": "1",
+            "object_id": MISSING,
+            "record": MISSING,
+            "author": MISSING,
+        }
         for text in ("Forged", *BAD):
             yield page(model_admin, "note", row.key), {**plant, "text": text}
         for name in ("x.txt", "../../x", "a" * 300, "\u202etxt.exe", "x\x00.txt"):
@@ -266,7 +312,9 @@ class Watcher:
         tables = {model: model.history.model._meta.db_table for model in tracked_models()}
         self.tables = tables
         with connection.cursor() as cursor:
-            cursor.execute(" UNION ALL ".join(f'SELECT coalesce(max(history_id), 0) FROM "{t}"' for t in tables.values()))
+            cursor.execute(
+                " UNION ALL ".join(f'SELECT coalesce(max(history_id), 0) FROM "{t}"' for t in tables.values())
+            )
             self.last = dict(zip(tables, (row[0] for row in cursor.fetchall()), strict=True))
         self.whole = checksums()
         self.beside = self._beside()
@@ -335,7 +383,9 @@ def send(client: Client, url: str, data: dict[str, Any]) -> Any:
     return client.post(url, urlencode(data, doseq=True), content_type="application/x-www-form-urlencoded")
 
 
-def deviations(watcher: Watcher, model_admin: Any, sender: Any, client: Client, sent: Sent, *, whole: bool) -> list[str]:
+def deviations(
+    watcher: Watcher, model_admin: Any, sender: Any, client: Client, sent: Sent, *, whole: bool
+) -> list[str]:
     url, data = sent
     odd = {name: str(value)[:40] for name, value in data.items() if not isinstance(value, int)}
     told = f"{sender} {url[:90]} {str(odd)[-300:]}"
@@ -390,7 +440,7 @@ def test_no_forged_post_has_an_effect_outside_rights(watcher, model_admin):
 
 
 def test_a_sample_has_no_effect_outside_rights(watcher):
-    lots, wrong, clients = random.Random(4), [], _clients(watcher.world)  # noqa: S311
+    lots, wrong, clients = random.Random(4), [], _clients(watcher.world)
     for model_admin in registered():
         sent = list(mutations(watcher.world, model_admin, clients["manager"]))
         for each in lots.sample(sent, 4):

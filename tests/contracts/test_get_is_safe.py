@@ -12,7 +12,7 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.core.exceptions import FieldDoesNotExist
-from django.db import connection, models, transaction
+from django.db import ProgrammingError, connection, models, transaction
 from django.test import Client
 
 from tests.contracts.matrix.addresses import addresses, cases
@@ -57,10 +57,12 @@ def checksums() -> dict[str, str]:
         columns = f"to_jsonb(t) - '{{{','.join(left_out)}}}'::text[]"
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(f'SELECT md5(coalesce(string_agg(x, \'|\' ORDER BY x), \'\')) FROM (SELECT ({columns})::text AS x FROM "{table}" t) s')
+                cursor.execute(
+                    f"SELECT md5(coalesce(string_agg(x, '|' ORDER BY x), '')) FROM (SELECT ({columns})::text AS x FROM \"{table}\" t) s"
+                )
                 found[table] = cursor.fetchone()[0]
-        except Exception as error:  # tables that the runtime role may not read it may not write either
-            assert "permission denied" in str(error), error
+        except ProgrammingError:
+            continue  # what the runtime role may not read it may not write either
     return found
 
 
@@ -69,9 +71,18 @@ def links(text: str) -> list[str]:
 
 
 class TestLooking:
+    @pytest.mark.matrix
     @pytest.mark.parametrize("name", ["superuser", "manager"])
     def test_changes_no_row(self, world, name):
         """Every address by GET, HEAD and OPTIONS, and the pages that they lead to, two links deep."""
+        assert self._crawl(world, name, deep=2) > 300
+
+    def test_changes_no_row_on_the_way(self, world):
+        """A sample: every fifth address."""
+        assert self._crawl(world, "superuser", deep=0, every=5) > 60
+
+    def _crawl(self, world: World, name: str, *, deep: int, every: int = 1) -> int:
+        """Looks around as somebody; how many pages were looked at."""
         client, asked = Client(), set()
         client.force_login(world.people[name].user)
         before = checksums()
@@ -81,6 +92,7 @@ class TestLooking:
             for each in cases(address, world):
                 if each.person.name == name and (each.row is None or each.row.state == "own"):
                     waiting.append((each.url, 0))
+        waiting = waiting[::every]
         while waiting:
             url, depth = waiting.pop(0)
             shape = re.sub(r"\d+", "N", url) if depth else url
@@ -95,11 +107,11 @@ class TestLooking:
             body = b"" if response.streaming else response.content
             if response.streaming:
                 b"".join(response.streaming_content)
-            if depth < 2 and response.status_code == 200:
+            if depth < deep and response.status_code == 200:
                 waiting += [(link, depth + 1) for link in links(body.decode("utf-8", "replace"))]
         changed = {table for table, now in checksums().items() if now != before[table]}
         assert not changed
-        assert len(asked) > 300
+        return len(asked)
 
     def test_would_be_noticed_if_it_did(self, world):
         """The checksums see a change of one column of one row."""
@@ -138,7 +150,14 @@ def _told_apart(one: list[str], other: list[str]) -> list[tuple[str, str]]:
 scoped = [each for each in registered() if getattr(each.model, "scopes", None)]
 
 
-@pytest.mark.parametrize("model_admin", scoped, ids=ids)
+SAMPLE = ("customers.Customer", "orders.Order")
+
+
+@pytest.mark.parametrize(
+    "model_admin",
+    [pytest.param(each, marks=() if each.opts.label in SAMPLE else pytest.mark.matrix) for each in scoped],
+    ids=ids,
+)
 class TestNobodyLearnsOfRowsElsewhere:
     """For somebody with every right at home: each question once about a row elsewhere, once about none."""
 
@@ -181,7 +200,10 @@ class TestNobodyLearnsOfRowsElsewhere:
         hops = [field.name for field in model_admin.model._meta.fields if isinstance(field, models.ForeignKey)]
         questions = [(f"{column}__startswith", canary[:-1], "ZZZ9999") for column, canary in canaries.items()]
         questions += [(f"{hop}__pk__gt", "0", "99999977") for hop in hops]
-        questions += [("id__in", str(world.rows[model_admin.model, "foreign"].key), "99999977"), ("pk", "1", "99999977")]
+        questions += [
+            ("id__in", str(world.rows[model_admin.model, "foreign"].key), "99999977"),
+            ("pk", "1", "99999977"),
+        ]
         for lookup, true, false in questions:
             answers = [_answer(client, f"{url}?{lookup}={value}", true, false) for value in (true, false)]
             assert not _told_apart(*answers), lookup

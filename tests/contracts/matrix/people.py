@@ -42,7 +42,13 @@ class Person:
 
 
 # Each line: who it is, and which rights on every registered model they hold; None: as the line says below.
-OF_ONE_KIND = {"viewer": ("view",), "changer": ("change",), "exporter": ("export",), "adder": ("add",), "granter": ("view", "grant")}
+OF_ONE_KIND = {
+    "viewer": ("view",),
+    "changer": ("change",),
+    "exporter": ("export",),
+    "adder": ("add",),
+    "granter": ("view", "grant"),
+}
 OF_THE_HOUSE = {"operator": "Operator", "analyst": "Analyst", "auditor": "Auditor", "administrator": "Administrator"}
 NAMES = (
     "anonymous",

@@ -215,7 +215,10 @@ def _put_canaries(world: World, row: Row, instance: Any) -> None:
                 world.not_written[f"{model._meta.label}.{field.name}"] = "too short"
                 continue
             try:
-                with transaction.atomic(), change_set(actor=None, door="shell", verb="tests.arrange", reason="Canaries"):
+                with (
+                    transaction.atomic(),
+                    change_set(actor=None, door="shell", verb="tests.arrange", reason="Canaries"),
+                ):
                     model._base_manager.filter(pk=instance.pk).update(**{field.name: canary})
             except DatabaseError as error:
                 world.not_written[f"{model._meta.label}.{field.name}"] = str(error).splitlines()[0]

@@ -16,7 +16,7 @@ from tests.contracts.matrix.rows import World, make_world, texts_of
 from tests.contracts.world import registered
 
 ADDRESSES = addresses()
-SHOWN = 25
+SHOWN = 25  # of each chunk
 
 
 class _Over(Exception):
@@ -127,7 +127,7 @@ def test_there_are_enough_cases(asker):
 
 def test_a_sample_answers_as_the_rights_ask_for(asker):
     """Every address once, by a person and on a row that chance picked, the same ones every day."""
-    lots = random.Random(4)  # noqa: S311
+    lots = random.Random(4)
     wrong: list[str] = []
     for address in ADDRESSES:
         among = [each for each in cases(address, asker.world) if each.person.enters]

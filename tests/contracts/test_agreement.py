@@ -34,6 +34,7 @@ from apps.catalogue.models import Product
 from apps.customers.models import Customer, Region
 from apps.inventory.models import StockLevel, Warehouse
 from apps.orders.models import Order
+from tests import databases
 from tests.apps.catalogue.factories import ProductFactory
 from tests.apps.inventory.factories import StockLevelFactory, WarehouseFactory
 from tests.apps.orders.factories import OrderFactory
@@ -99,13 +100,8 @@ class Given:
 
 @pytest.fixture(scope="module")
 def scene(django_db_setup: None, django_db_blocker) -> Iterator[Scene]:
-    with django_db_blocker.unblock():
-        try:
-            with transaction.atomic():
-                yield make_scene()
-                raise _Over
-        except _Over:
-            pass
+    with django_db_blocker.unblock(), databases.committed():
+        yield make_scene()
 
 
 def make_scene() -> Scene:

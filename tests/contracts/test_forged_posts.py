@@ -23,7 +23,8 @@ from admin_ext.admin.bulk import SALT
 from admin_ext.admin.verbs import RecordField
 from admin_ext.audit.history import tracked_models
 from admin_ext.filtering.selection import Selection
-from tests.contracts.matrix.expectations import may
+from tests import databases
+from tests.contracts.matrix.expectations import is_inside, may
 from tests.contracts.matrix.rows import CANARY, MISSING, Row, World, _places_of, _row_of, make_world
 from tests.contracts.test_get_is_safe import checksums
 from tests.contracts.world import ids, page, registered
@@ -64,13 +65,8 @@ class _Undone(Exception):
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker) -> Iterator[World]:
-    with django_db_blocker.unblock():
-        try:
-            with transaction.atomic():
-                yield make_world()
-                raise _Undone
-        except _Undone:
-            pass
+    with django_db_blocker.unblock(), databases.committed():
+        yield make_world()
 
 
 # -- what a browser would send ---------------------------------------------------------------------
@@ -354,13 +350,13 @@ def wrong_effects(watcher: Watcher, sender: Any, model_admin: Any, url: str) -> 
             whole = _row_of(world, instance) if instance is not None else None
             places = _places_of(instance) if instance is not None and getattr(model, "scopes", None) else {}
             new = whole or Row(model, key, "new", places)
-            if not _inside(sender, new):
+            if not is_inside(sender, new):
                 yield f"{kind} {label} in a place where the sender does not work"
         elif row is not None and not may(sender, "view", row):
             yield f"{kind} {label}, a row elsewhere"
         elif row is None:
             part = _row_of(world, model._base_manager.filter(pk=key).first()) if kind == "~" else None
-            if part is not None and not _inside(sender, part):
+            if part is not None and not is_inside(sender, part):
                 yield f"{kind} {label}, below a row elsewhere"
         if kind == "~" and model is model_admin.model and "/do/" not in url and "/bulk/" not in url:
             controlled = {model._meta.get_field(name).column for name in getattr(model, "controlled_fields", ())}
@@ -368,12 +364,6 @@ def wrong_effects(watcher: Watcher, sender: Any, model_admin: Any, url: str) -> 
                 yield f"{kind} {label}: {sorted(controlled & set(changed))} are written by services alone"
     if watcher.beside != watcher._beside() and sender.name == "viewer":
         yield "somebody's rights or password"
-
-
-def _inside(sender: Any, row: Row) -> bool:
-    from tests.contracts.matrix.expectations import is_inside
-
-    return is_inside(sender, row)
 
 
 def send(client: Client, url: str, data: dict[str, Any]) -> Any:

@@ -15,6 +15,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import ProgrammingError, connection, models, transaction
 from django.test import Client
 
+from tests import databases
 from tests.contracts.matrix.addresses import addresses, cases
 from tests.contracts.matrix.rows import World, make_world
 from tests.contracts.world import ids, page, registered
@@ -32,19 +33,10 @@ WRITTEN_BY_LOOKING = {
 LINK = re.compile(r'(?:href|hx-get|action)="(/[^"#]*)')
 
 
-class _Over(Exception):
-    """Ends the world."""
-
-
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker) -> Iterator[World]:
-    with django_db_blocker.unblock():
-        try:
-            with transaction.atomic():
-                yield make_world()
-                raise _Over
-        except _Over:
-            pass
+    with django_db_blocker.unblock(), databases.committed():
+        yield make_world()
 
 
 def checksums() -> dict[str, str]:

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from django.db import models, transaction
+from django.db import models
 
+from tests import databases
 from tests.contracts.matrix.addresses import Address, addresses, cases
 from tests.contracts.matrix.answers import Answer, Asker
 from tests.contracts.matrix.expectations import Case, expected, may_know
@@ -19,20 +20,11 @@ ADDRESSES = addresses()
 SHOWN = 25  # of each chunk
 
 
-class _Over(Exception):
-    """Ends the world: nothing of it is kept."""
-
-
 @pytest.fixture(scope="module")
 def asker(django_db_setup: None, django_db_blocker) -> Iterator[Asker]:
     """One world for all requests of the module; each request is undone."""
-    with django_db_blocker.unblock():
-        try:
-            with transaction.atomic():
-                yield Asker(make_world())
-                raise _Over
-        except _Over:
-            pass
+    with django_db_blocker.unblock(), databases.committed():
+        yield Asker(make_world())
 
 
 def deviations(asker: Asker, address: Address, each: Case) -> Iterator[str]:

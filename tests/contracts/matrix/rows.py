@@ -18,6 +18,7 @@ from admin_ext.audit.access_log import note_access
 from admin_ext.audit.context import change_set
 from admin_ext.audit.history import tracked_models
 from admin_ext.audit.models import AccessEvent, ChangeSet
+from admin_ext.desk.models import Review
 from admin_ext.jobs.models import Job, JobFile
 from admin_ext.models import Attachment, Note, Record
 from tests.contracts.matrix.people import Person, grant_row, let_into, make_people
@@ -104,15 +105,19 @@ def _add(world: World, model: type[models.Model], state: str) -> None:
     instance = make(model, **_texts_at_birth(world, model))
     row = world.rows[model, state] = Row(model, instance.pk, state, instance=instance)
     row.places = _places_of(instance)
-    if getattr(model, "append_only", False):
+    if _is_written_once(model):
         _claim(world, row)
 
 
 def _texts_at_birth(world: World, model: type[models.Model]) -> dict[str, str]:
     """A ledger's texts are written once."""
-    if not getattr(model, "append_only", False):
+    if not _is_written_once(model):
         return {}
     return {field.name: f"{CANARY}{next(world.numbers)}" for field in texts_of(model) if field.editable}
+
+
+def _is_written_once(model: type[models.Model]) -> bool:
+    return getattr(model, "append_only", False) or model is Review
 
 
 def _claim(world: World, row: Row) -> None:
@@ -173,7 +178,7 @@ def _write_down(world: World) -> None:
                 row.attachment = attachment.pk
                 world.canaries[name] = (row, "attachment")
     for model in tracked_models():
-        if getattr(model, "append_only", False) or not _is_told(model):
+        if _is_written_once(model) or not _is_told(model):
             continue
         for instance in model._base_manager.filter(pk__gte=0):
             row = _row_of(world, instance)

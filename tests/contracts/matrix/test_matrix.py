@@ -9,22 +9,14 @@ from collections.abc import Iterator
 import pytest
 from django.db import models
 
-from tests import databases
 from tests.contracts.matrix.addresses import Address, addresses, cases
 from tests.contracts.matrix.answers import Answer, Asker
 from tests.contracts.matrix.expectations import Case, expected, may_know
-from tests.contracts.matrix.rows import World, make_world, texts_of
+from tests.contracts.matrix.rows import World, texts_of
 from tests.contracts.world import registered
 
 ADDRESSES = addresses()
 SHOWN = 25  # of each chunk
-
-
-@pytest.fixture(scope="module")
-def asker(django_db_setup: None, django_db_blocker) -> Iterator[Asker]:
-    """One world for all requests of the module; each request is undone."""
-    with django_db_blocker.unblock(), databases.committed():
-        yield Asker(make_world())
 
 
 def deviations(asker: Asker, address: Address, each: Case) -> Iterator[str]:

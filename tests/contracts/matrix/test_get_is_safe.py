@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,9 +14,8 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import ProgrammingError, connection, models, transaction
 from django.test import Client
 
-from tests import databases
 from tests.contracts.matrix.addresses import addresses, cases
-from tests.contracts.matrix.rows import World, make_world
+from tests.contracts.matrix.rows import World
 from tests.contracts.world import ids, page, registered
 
 # What looking writes, each with the reason.
@@ -31,12 +29,6 @@ WRITTEN_BY_LOOKING = {
     "accounts_user.last_login": "logins",
 }
 LINK = re.compile(r'(?:href|hx-get|action)="(/[^"#]*)')
-
-
-@pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker) -> Iterator[World]:
-    with django_db_blocker.unblock(), databases.committed():
-        yield make_world()
 
 
 def checksums() -> dict[str, str]:
@@ -71,7 +63,7 @@ class TestLooking:
 
     def test_changes_no_row_on_the_way(self, world):
         """A sample: every fifth address."""
-        assert self._crawl(world, "superuser", deep=0, every=5) > 60
+        assert self._crawl(world, "superuser", deep=0, every=15) > 20
 
     def _crawl(self, world: World, name: str, *, deep: int, every: int = 1) -> int:
         """Looks around as somebody; how many pages were looked at."""

@@ -23,10 +23,9 @@ from admin_ext.admin.bulk import SALT
 from admin_ext.admin.verbs import RecordField
 from admin_ext.audit.history import tracked_models
 from admin_ext.filtering.selection import Selection
-from tests import databases
 from tests.contracts.matrix.expectations import is_inside, may
-from tests.contracts.matrix.rows import CANARY, MISSING, Row, World, _places_of, _row_of, make_world
-from tests.contracts.test_get_is_safe import checksums
+from tests.contracts.matrix.rows import CANARY, MISSING, Row, World, _places_of, _row_of
+from tests.contracts.matrix.test_get_is_safe import checksums
 from tests.contracts.world import ids, page, registered
 
 SENDERS = ("manager", "operator", "viewer")
@@ -61,12 +60,6 @@ Sent = tuple[str, dict[str, Any]]
 
 class _Undone(Exception):
     """Takes a request back, or ends the world."""
-
-
-@pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker) -> Iterator[World]:
-    with django_db_blocker.unblock(), databases.committed():
-        yield make_world()
 
 
 # -- what a browser would send ---------------------------------------------------------------------
@@ -110,6 +103,8 @@ def mutations(world: World, model_admin: Any, client: Client) -> Iterator[Sent]:
         yield from _of_counters(url, data)
         yield from _of_addresses(world, url, data, foreign)
     yield from _of_inlines(world, model_admin, change, data)
+    # As many forms as a page can have take long to show: asked once for each admin.
+    yield change, {**data, **{name: str(10**30) for name in data if name.endswith("-TOTAL_FORMS")}}
     yield from _of_lists(world, model_admin, changelist, own, foreign)
     yield from _of_verbs(world, model_admin, own, foreign)
     yield from _of_other_pages(world, model_admin, own, foreign)
@@ -152,7 +147,7 @@ def _of_counters(url: str, data: dict[str, Any]) -> Iterator[Sent]:
     prefixes = {name.partition("-")[0] for name in data if name.endswith("-TOTAL_FORMS")} or {"form"}
     for prefix in sorted(prefixes):
         for name in ("TOTAL_FORMS", "INITIAL_FORMS", "MIN_NUM_FORMS", "MAX_NUM_FORMS"):
-            for value in ("", "-1", "x", "2", "1001", "1000000", str(10**30), "\x00", "1.5"):
+            for value in ("", "-1", "x", "2", "\x00", "1.5"):
                 yield url, {**data, f"{prefix}-{name}": value}
             yield url, {key: value for key, value in data.items() if key != f"{prefix}-{name}"}
         both = {f"{prefix}-TOTAL_FORMS": "3", f"{prefix}-INITIAL_FORMS": "3"}
@@ -402,7 +397,7 @@ def deviations(
 
 
 @pytest.fixture(scope="module")
-def watcher(world):
+def watcher(world: World) -> Watcher:
     return Watcher(world)
 
 
@@ -433,7 +428,8 @@ def test_a_sample_has_no_effect_outside_rights(watcher):
     lots, wrong, clients = random.Random(4), [], _clients(watcher.world)
     for model_admin in registered():
         sent = list(mutations(watcher.world, model_admin, clients["manager"]))
-        for each in lots.sample(sent, 4):
+        small = [each for each in sent if str(10**30) not in each[1].values()]
+        for each in lots.sample(small, 3):
             name = lots.choice(SENDERS)
             sender = watcher.world.people[name]
             wrong += deviations(watcher, model_admin, sender, clients[name], each, whole=False)

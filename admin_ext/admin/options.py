@@ -31,7 +31,7 @@ from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.notes import NotesMixin
 from admin_ext.admin.past import PastMixin, in_its_time
 from admin_ext.admin.reasons import posted_reason, reason_context, refuse_silence
-from admin_ext.admin.related import RelatedList, hide_related
+from admin_ext.admin.related import RelatedList, hide_related, shown
 from admin_ext.admin.revealing import RevealViewsMixin
 from admin_ext.admin.reverting import RevertViewsMixin
 from admin_ext.admin.rights import RightsMixin
@@ -211,7 +211,15 @@ class ModelAdmin(
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:
         """Names what goes with a deletion as far as the person may see it, and counts the rest."""
+        # From here on they are named and deleted, never saved.
+        hide_related(objs, request.user, loaded=False)
         return deleted_objects(objs, request, self.admin_site)
+
+    def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().response_add(request, shown(obj, request.user), *args, **kwargs)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return super().response_change(request, shown(obj, request.user))
 
     # -- verbs -------------------------------------------------------------------------------------
 
@@ -233,13 +241,14 @@ class ModelAdmin(
                 silent = isinstance(error, ReasonMissing) and "reason" in form.fields
                 form.add_error("reason" if silent else None, explain(error))
             else:
-                messages.success(request, format_html("{}: {}.", chosen.label, row))
+                messages.success(request, format_html("{}: {}.", chosen.label, shown(row, request.user)))
                 return HttpResponseRedirect(self._change_url(row))
+        told = shown(row, request.user)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "original": row,
-            "title": f"{chosen.label}: {row}",
+            "original": told,
+            "title": f"{chosen.label}: {told}",
             "verb": chosen,
             "form": form,
             "back": self._change_url(row),
@@ -285,12 +294,13 @@ class ModelAdmin(
             self.model, row.pk, user=request.user, before=request.GET.get("before", ""), field=column
         )
         self.offer_reverts(request, row, entries)
+        told = shown(row, request.user)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "original": row,
-            "object": row,
-            "title": f"History: {row}",
+            "original": told,
+            "object": told,
+            "title": f"History: {told}",
             "entries": entries,
             "past": self.past_of(request, row),
             "more": more,
@@ -347,6 +357,7 @@ def deleted_objects(objs: Any, request: HttpRequest, site: admin.AdminSite) -> t
     for model, rows in collector.model_objs.items():
         counts[str(model._meta.verbose_name_plural)] = len(rows)
         visible = set(restrict(model._default_manager.filter(pk__in=[r.pk for r in rows]), request.user, "view"))
+        hide_related(visible, request.user, loaded=False)
         kind = str(model._meta.verbose_name).capitalize()
         named += [f"{kind}: {row}" for row in list(visible)[:100]]
         if hidden := len(rows) - len(visible):
@@ -358,7 +369,8 @@ def deleted_objects(objs: Any, request: HttpRequest, site: admin.AdminSite) -> t
     for blocker in collector.protected:
         seen = restrict(type(blocker)._default_manager.filter(pk=blocker.pk), request.user, "view").exists()
         kind = str(type(blocker)._meta.verbose_name)
-        protected.append(f"{kind.capitalize()}: {blocker}" if seen else f"a {kind} that you may not see")
+        name = shown(blocker, request.user) if seen else ""
+        protected.append(f"{kind.capitalize()}: {name}" if seen else f"a {kind} that you may not see")
     return named, counts, lacking, sorted(set(protected))
 
 

@@ -11,6 +11,7 @@ from admin_ext.audit.models import AccessEvent, ChangeSet
 from admin_ext.desk.models import Review
 from admin_ext.filtering.filters import AppendedDaysFilter, OneOfFilter
 from admin_ext.filtering.filterset import FilterSet
+from admin_ext.granting.models import AccessReview, Elevation
 from admin_ext.jobs.models import Job
 from admin_ext.notices.models import Notice
 from admin_ext.plans.models import Plan
@@ -31,7 +32,7 @@ class AccessEventFilterSet(FilterSet):
 
     class Meta:
         model = AccessEvent
-        fields = ["kind", "actor", "model", "at"]
+        fields = ["kind", "actor", "acting_as", "model", "at"]
 
 
 class ChangeSetFilterSet(FilterSet):
@@ -86,3 +87,15 @@ class ReviewFilterSet(FilterSet):
     class Meta:
         model = Review
         fields = ["verdict", "reviewer", "note", "signed_at"]
+
+
+class AccessReviewFilterSet(FilterSet):
+    class Meta:
+        model = AccessReview
+        fields = ["title", "due_on", "opened_by", "closed_at"]
+
+
+class ElevationFilterSet(FilterSet):
+    class Meta:
+        model = Elevation
+        fields = ["person", "role", "reason", "started_at"]

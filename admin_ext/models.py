@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from admin_ext.access.grants import Grants
 from admin_ext.access.scopes import scope_permissions
+from admin_ext.access.trees import TreeTrigger
 from admin_ext.audit.history import History
 from admin_ext.querysets import RecordQuerySet
 
@@ -110,6 +111,7 @@ class Scope(Record):
 
     class Meta(Record.Meta):
         abstract = True
+        triggers = [TreeTrigger()]
 
 
 class Note(models.Model):

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from admin_ext.admin.screens.explain import may_explain
 from admin_ext.notices.models import Notice
 
 ICONS = {
@@ -27,6 +28,8 @@ ICONS = {
     "accounts.Role": "badge",
     "accounts.Team": "groups",
     "access.FieldPolicy": "visibility_off",
+    "granting.AccessReview": "fact_check",
+    "granting.Elevation": "e911_emergency",
     "jobs.Job": "progress_activity",
     "plans.Plan": "rule",
     "audit.ChangeSet": "history",
@@ -41,7 +44,7 @@ ICONS = {
 PLATFORM = {"jobs", "notices", "plans", "transfers"}
 RECORD = {"audit", "desk"}
 # Lists that stand with those of another app: who may see what, beside people and roles.
-BESIDE = {"access": "accounts"}
+BESIDE = {"access": "accounts", "granting": "accounts"}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -72,6 +75,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             beside.setdefault(BESIDE[app["app_label"]], []).extend(items)
         elif items:
             groups.append({"title": app["name"], "separator": True, "items": items, "app": app["app_label"]})
+    if may_explain(request.user):
+        page = {"title": "Explain a right", "icon": "policy", "link": reverse("admin:access_explain")}
+        beside.setdefault("accounts", []).append(page)
     for label, items in beside.items():
         there = next((group for group in groups if group.get("app") == label), None)
         if there:

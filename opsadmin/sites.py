@@ -13,6 +13,10 @@ from django.urls import URLPattern, path, reverse
 from unfold.dataclasses import SearchResult
 from unfold.sites import UnfoldAdminSite
 
+from admin_ext.admin.related import hide_related
+from admin_ext.admin.screens.explain import explain_view
+from admin_ext.admin.screens.refusals import ask_view
+from admin_ext.admin.screens.standing_in import standing_in_urls
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
 
@@ -29,11 +33,18 @@ class OpsAdminSite(UnfoldAdminSite):
     enable_nav_sidebar = True
 
     def get_urls(self) -> list[URLPattern]:
-        # Django's shortcut names any row that has an absolute address; ours asks for the right first.
+        # Django's shortcut names any row that has an absolute address; ours asks for the right first. Django's goes: an
+        # address that ours does not take ("r/ 7/1/") would fall through to it.
         shortcut = path(
             "r/<int:content_type_id>/<path:object_id>/", self.admin_view(self.shortcut), name="view_on_site"
         )
-        return [shortcut, *super().get_urls()]
+        access = [
+            path("access/explain/", self.admin_view(explain_view), name="access_explain"),
+            path("access/ask/", self.admin_view(ask_view), name="access_ask"),
+            *standing_in_urls(self),
+        ]
+        others = [each for each in super().get_urls() if getattr(each, "name", "") != shortcut.name]
+        return [shortcut, *access, *others]
 
     def shortcut(self, request: HttpRequest, content_type_id: int, object_id: str) -> HttpResponse:
         """Goes to the page of a row, wherever it is; a row that the person may not see is not there."""
@@ -83,7 +94,9 @@ class OpsAdminSite(UnfoldAdminSite):
                 or not model_admin.has_view_permission(request)
             ):
                 continue
-            rows, _ = model_admin.get_search_results(request, model_admin.get_queryset(request), term)
+            matching, _ = model_admin.get_search_results(request, model_admin.get_queryset(request), term)
+            rows = list(matching[:FOUND])
+            hide_related(rows, request.user, loaded=False)
             found += [
                 SearchResult(
                     title=str(row),
@@ -91,6 +104,6 @@ class OpsAdminSite(UnfoldAdminSite):
                     link=reverse(f"{self.name}:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk]),
                     icon="data_object",
                 )
-                for row in rows[:FOUND]
+                for row in rows
             ]
         return found

@@ -6,7 +6,9 @@ afterwards instead of a flush: TRUNCATE on the record is refused, and a clone ke
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -96,6 +98,17 @@ def clone(template: str, name: str) -> None:
         for role in (APP, SEALER):
             server.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(role)))
     log_in_as(APP, name)
+
+
+@contextlib.contextmanager
+def committed() -> Iterator[None]:
+    """What is written inside is there for a whole module of tests, in no transaction: a long one would hold up whoever
+    waits for the end of all that began before (the sealer). Afterwards the database is made anew.
+    """
+    try:
+        yield
+    finally:
+        clone(make_template(), connection.settings_dict["NAME"])
 
 
 def drop(name: str) -> None:

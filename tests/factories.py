@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import factory
 from django.contrib.auth.models import Permission
+from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from admin_ext.access.models import FieldPolicy
@@ -13,6 +15,7 @@ from admin_ext.audit.access_log import note_access
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Access, AccessEvent, ChangeSet
 from admin_ext.desk.models import Review
+from admin_ext.granting.models import AccessReview, Elevation
 from admin_ext.jobs.models import Job
 from admin_ext.notices.models import Notice
 from admin_ext.plans.models import Plan
@@ -228,3 +231,23 @@ def police(person: Any, field: str, kind: str) -> Any:
     for role in person.groups.all():
         FieldPolicyFactory(role=role, model=model, field=name, kind=kind)
     return type(person).objects.get(pk=person.pk)
+
+
+class AccessReviewFactory(RecordFactory):
+    class Meta:
+        model = AccessReview
+
+    title = factory.Sequence(lambda n: f"Access review {n}")
+    due_on = factory.LazyFunction(lambda: timezone.localdate() + timedelta(days=30))
+    opened_by = factory.SubFactory(UserFactory)
+
+
+class ElevationFactory(RecordFactory):
+    class Meta:
+        model = Elevation
+
+    person = factory.SubFactory(UserFactory)
+    role = factory.SubFactory(RoleFactory)
+    reason = factory.Sequence(lambda n: f"Emergency {n}")
+    started_at = factory.LazyFunction(timezone.now)
+    ends_at = factory.LazyFunction(lambda: timezone.now() + timedelta(minutes=30))

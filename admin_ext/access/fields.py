@@ -173,7 +173,8 @@ def veil(rows: list[Any], user: Any) -> None:
             if isinstance(field, models.ForeignKey):
                 other: Any = stand_in
                 field.set_cached_value(row, other)
-    for name in worked_out(model).keys() - {field.name for field in model._meta.concrete_fields}:
+    kind_of_row: Any = model
+    for name in worked_out(kind_of_row).keys() - {field.name for field in model._meta.concrete_fields}:
         if kind := treatment_of(user, model, name):
             for row in rows:
                 if name in row.__dict__:

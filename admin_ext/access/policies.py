@@ -10,6 +10,8 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.db.models import CharField, Exists, F, Value
 
+from admin_ext.access.roles import roles_held
+
 
 @dataclasses.dataclass(frozen=True)
 class Policies:
@@ -25,7 +27,7 @@ def read_policies(user: Any) -> Policies:
     """One query; where there are no policies at all, no rights are read."""
     policies = apps.get_model("access", "FieldPolicy").objects.order_by()
     text = CharField()
-    rights = Permission.objects.order_by().filter(Exists(policies), group__user=user.pk)
+    rights = Permission.objects.order_by().filter(Exists(policies), group__in=roles_held(user))
     rows = policies.values_list("role_id", "model", "field", "kind").union(
         rights.values_list(F("group"), "content_type__app_label", "codename", Value("", output_field=text)),
         all=True,

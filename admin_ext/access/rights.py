@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 from django.db import models
 from django.db.models import Q
 
+from admin_ext.access.guards import ask_guards
 from admin_ext.access.now import READING, visible_now
 from admin_ext.access.policies import Policies, read_policies
+from admin_ext.access.roles import roles_held
 from admin_ext.access.row_grants import GrantedRows, GrantTable, rows_granted, tables_with_grants
 from admin_ext.access.scopes import granted_places, scope_model
 from admin_ext.audit.past import instant_looked_at
@@ -77,9 +79,11 @@ def restrict(queryset: models.QuerySet[M], user: Any, action: str = "view") -> m
 def check_inside(user: Any, model: type[models.Model], keys: Iterable[int], action: str) -> None:
     """After a write, in its transaction: every touched row is still where the writer may do `action`.
 
-    Raises OutOfScope. A holder of the model's `handover_…` permission may hand rows to another scope.
+    Raises OutOfScope. A holder of the model's `handover_…` permission may hand rows to another scope. Rows that rights
+    are read from have guards beside it (see `guards`), which raise what they refuse with.
     """
     keys = set(keys)
+    ask_guards(user, model, keys, action)
     if user.has_perm(permission(whole_of(model), "handover")):
         return
     inside = restrict(model._default_manager.filter(pk__any_of=keys), user, action).count()
@@ -186,7 +190,7 @@ class Access:
     def roles(self) -> list[int]:
         """The keys of the roles that the user holds."""
         if self._roles is None:
-            self._roles = list(self.user.groups.values_list("pk", flat=True))
+            self._roles = list(roles_held(self.user).values_list("pk", flat=True))
         return self._roles
 
     def _where_by_role(self, model: type[models.Model], action: str, prefix: str) -> Q | None:

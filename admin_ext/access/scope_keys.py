@@ -10,13 +10,28 @@ from __future__ import annotations
 from typing import Any
 
 import pgtrigger
-from django.db import migrations
+from django.db import migrations, models
 
 from admin_ext.audit.triggers import BESIDE_MODELS, GuardedTrigger
 
 
+def scope_key(to: str, *, help_text: str) -> Any:
+    """The column: a foreign key to the scope model that no form offers. Give it an index that begins with it."""
+    return models.ForeignKey(
+        to,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        db_index=False,
+        # The row that it is taken from has the key checked; a second check of every new row would find the same.
+        db_constraint=False,
+        related_name="+",
+        help_text=help_text,
+    )
+
+
 class ScopeKeyTrigger(GuardedTrigger):
-    """Fills `column` from `source_column` of the row of `source` to which `through` leads.
+    """Fills `column` from `source`, which is `table.column`, of the row to which `through` leads.
 
     That row is locked in share mode: who moves it to another place waits for this transaction, and then sees its rows.
     """
@@ -24,42 +39,44 @@ class ScopeKeyTrigger(GuardedTrigger):
     level = pgtrigger.Row
     when = pgtrigger.Before
 
-    def __init__(self, *, column: str, through: str, source: str, source_column: str) -> None:
-        self.column, self.through, self.source, self.source_column = column, through, source, source_column
+    def __init__(self, *, column: str, through: str, source: str) -> None:
+        self.column, self.through, self.source = column, through, source
         operation = pgtrigger.Insert | pgtrigger.UpdateOf(column, through)
         # In the order of the alphabet it comes before raise_version: what follows from it is one change with it.
         super().__init__(name=f"keep_{column}", operation=operation)
 
     def get_func(self, model: Any) -> str:
+        table, _, column = self.source.partition(".")
         return f"""
             NEW."{self.column}" := (
-                SELECT s."{self.source_column}" FROM public."{self.source}" s WHERE s.id = NEW."{self.through}" FOR SHARE
+                SELECT s."{column}" FROM public."{table}" s WHERE s.id = NEW."{self.through}" FOR SHARE
             );
             RETURN NEW;
         """
 
 
-def pass_on_scope_key(
-    *, name: str, table: str, column: str, through: str, source: str, source_column: str
-) -> migrations.RunSQL:
-    """The other half, for a migration of the table's app: where a row of `source` moves, the rows of `table` follow."""
+def pass_on_scope_key(*, name: str, table: str, column: str, through: str, source: str) -> migrations.RunSQL:
+    """The other half, for a migration of the table's app: where a row of the source moves, the rows of `table` follow."""
+    whole, _, place = source.partition(".")
     moved = f"""
         CREATE FUNCTION public.{name}() RETURNS trigger
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
         BEGIN
-            UPDATE public."{table}" t SET "{column}" = n."{source_column}"
-            FROM new_rows n JOIN old_rows o ON o.id = n.id
-            WHERE t."{through}" = n.id AND n."{source_column}" IS DISTINCT FROM o."{source_column}";
+            -- The trigger on the rows themselves fills in what is new. (EXCEPT, and not a join: plpgsql keeps the plan
+            -- that was made for one row, and a nested loop over a hundred thousand never ends.)
+            UPDATE public."{table}" SET "{column}" = NULL WHERE "{through}" = ANY (ARRAY(
+                SELECT m.id FROM (SELECT id, "{place}" FROM new_rows EXCEPT SELECT id, "{place}" FROM old_rows) m
+            ));
             RETURN NULL;
         END $$;
         REVOKE ALL ON FUNCTION public.{name}() FROM PUBLIC;
-        CREATE TRIGGER {name} AFTER UPDATE ON public."{source}"
+        CREATE TRIGGER {name} AFTER UPDATE ON public."{whole}"
             REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
             FOR EACH STATEMENT EXECUTE FUNCTION public.{name}();
-        ALTER TABLE public."{source}" ENABLE ALWAYS TRIGGER {name};
+        ALTER TABLE public."{whole}" ENABLE ALWAYS TRIGGER {name};
     """
     return migrations.RunSQL(
-        moved, f'DROP TRIGGER {name} ON public."{source}"; DROP FUNCTION public.{name}();', elidable=False
+        moved, f'DROP TRIGGER {name} ON public."{whole}"; DROP FUNCTION public.{name}();', elidable=False
     )
 
 

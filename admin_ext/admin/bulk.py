@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import can
 from admin_ext.admin.changelist import styled
+from admin_ext.admin.related import shown
 from admin_ext.admin.verbs import Verb
 from admin_ext.audit.reasons import asks_reason
 from admin_ext.filtering.selection import Selection
@@ -57,7 +58,7 @@ class EditForm(forms.Form):
             if not isinstance(field, models.DecimalField | models.IntegerField):
                 self.add_error("operation", "That needs a column of numbers.")
             try:
-                forms.DecimalField().clean(value)
+                forms.DecimalField(max_digits=20).clean(value)
             except forms.ValidationError:
                 self.add_error("value", "Write a number, e.g. 4 or -2.5.")
         elif operation == "set" and not value:
@@ -95,6 +96,9 @@ class BulkViewsMixin:
         except signing.BadSignature:
             raise Http404 from None
         model = self.model
+        if selection.model != self.opts.label:
+            # Signed on another list: its keys would name other rows here.
+            raise Http404
         chosen = next((each for each in self.verbs if each.name == verb and each.bulk), None)
         if verb == EDIT and self._editable(request):
             form: Any = EditForm(model, self._editable(request), *([request.POST] if "_go" in request.POST else []))
@@ -115,7 +119,7 @@ class BulkViewsMixin:
             "form": styled(form),
             "button": "Show me what would change",
             "selection": signing.dumps(selection.to_json(), salt=SALT),
-            "sample": rows[:10],
+            "sample": [shown(row, request.user) for row in rows[:10]],
             "back": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
         }
         return TemplateResponse(request, "admin_ext/form_page.html", context)
@@ -158,16 +162,29 @@ def _ask(verb: str) -> Any:
     """A Django action that goes on to the page of a bulk verb with the selection, as data."""
 
     def action(model_admin: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse:
-        if request.POST.get("select_across") == "1":
-            selection = model_admin.selection_of(request)
-        else:
-            keys = [int(key) for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME) if key.isdigit()]
-            selection = Selection.picked(model_admin.model, keys)
         options = model_admin.opts
         address = reverse(f"admin:{options.app_label}_{options.model_name}_bulk", args=[verb])
-        return HttpResponseRedirect(f"{address}?selection={signing.dumps(selection.to_json(), salt=SALT)}")
+        return HttpResponseRedirect(f"{address}?selection={_signed_selection(model_admin, request)}")
 
     return action
+
+
+def ask_on_page(name: str) -> Any:
+    """A Django action that goes on to the page of this name with the selection, as data."""
+
+    def action(model_admin: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse:
+        return HttpResponseRedirect(f"{reverse(name)}?selection={_signed_selection(model_admin, request)}")
+
+    return action
+
+
+def _signed_selection(model_admin: Any, request: HttpRequest) -> str:
+    if request.POST.get("select_across") == "1":
+        selection = model_admin.selection_of(request)
+    else:
+        keys = [int(key) for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME) if key.isdigit()]
+        selection = Selection.picked(model_admin.model, keys)
+    return signing.dumps(selection.to_json(), salt=SALT)
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from unfold import widgets
 from unfold.views import ChangeList
 
 from admin_ext.access.fields import treatment_of
+from admin_ext.admin.choices import shown_again
 from admin_ext.admin.instants import PARAMETERS, in_this_time
 from admin_ext.admin.related import hide_related
 from admin_ext.filtering.filterset import FilterSet
@@ -49,6 +50,7 @@ class FilterSetSpec:
         column = get_fields_from_path(changelist.model, self.filterset.filters[name].field_name)[-1]
         related = getattr(column, "remote_field", None)
         if related and site._registry.get(related.model):
+            field.bound_data = shown_again  # type: ignore[method-assign]
             field.widget = AutocompleteSelectMultiple(
                 column, site, choices=field.choices, attrs={"data-theme": "admin-autocomplete"}
             )

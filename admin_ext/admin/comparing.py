@@ -17,6 +17,7 @@ from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES
 
 from admin_ext.access.rights import restrict
 from admin_ext.admin.instants import for_input, told, written
+from admin_ext.admin.related import shown
 from admin_ext.audit.past import PastNotThere, as_of
 from admin_ext.filtering.instants import InstantNotUsable, parse_instant
 from admin_ext.filtering.telling import Told, differences, in_short, tell
@@ -53,12 +54,13 @@ class CompareViewMixin:
             if getattr(inline.model, "has_past", False)
         ]
         moments = _moments(row, parts)
+        named = shown(row, request.user)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "original": row,
-            "object": row,
-            "title": f"Compare: {row}",
+            "original": named,
+            "object": named,
+            "title": f"Compare: {named}",
             "moments": moments,
             "zone": timezone.get_current_timezone_name(),
             "latest": for_input(timezone.now()),

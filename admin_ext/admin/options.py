@@ -26,14 +26,17 @@ from admin_ext.admin.changes import ChangesViewMixin
 from admin_ext.admin.columns import ColumnRightsMixin
 from admin_ext.admin.comparing import CompareViewMixin
 from admin_ext.admin.documents import DocumentsMixin
+from admin_ext.admin.entries import EntriesViewMixin
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.notes import NotesMixin
 from admin_ext.admin.past import PastMixin, in_its_time
 from admin_ext.admin.reasons import posted_reason, reason_context, refuse_silence
-from admin_ext.admin.related import RelatedList, hide_related
+from admin_ext.admin.related import RelatedList, hide_related, shown
 from admin_ext.admin.revealing import RevealViewsMixin
 from admin_ext.admin.reverting import RevertViewsMixin
 from admin_ext.admin.rights import RightsMixin
+from admin_ext.admin.screens.explain import access_buttons
+from admin_ext.admin.screens.refusals import missed_hint
 from admin_ext.admin.transfers import TransferViewsMixin
 from admin_ext.admin.verbs import Verb
 from admin_ext.audit.access_log import note_view
@@ -56,6 +59,7 @@ class ModelAdmin(
     CompareViewMixin,
     BulkViewsMixin,
     TransferViewsMixin,
+    EntriesViewMixin,
     DocumentsMixin,
     NotesMixin,
     ColumnRightsMixin,
@@ -207,7 +211,15 @@ class ModelAdmin(
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, ...]:
         """Names what goes with a deletion as far as the person may see it, and counts the rest."""
+        # From here on they are named and deleted, never saved.
+        hide_related(objs, request.user, loaded=False)
         return deleted_objects(objs, request, self.admin_site)
+
+    def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        return super().response_add(request, shown(obj, request.user), *args, **kwargs)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return super().response_change(request, shown(obj, request.user))
 
     # -- verbs -------------------------------------------------------------------------------------
 
@@ -229,13 +241,14 @@ class ModelAdmin(
                 silent = isinstance(error, ReasonMissing) and "reason" in form.fields
                 form.add_error("reason" if silent else None, explain(error))
             else:
-                messages.success(request, format_html("{}: {}.", chosen.label, row))
+                messages.success(request, format_html("{}: {}.", chosen.label, shown(row, request.user)))
                 return HttpResponseRedirect(self._change_url(row))
+        told = shown(row, request.user)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "original": row,
-            "title": f"{chosen.label}: {row}",
+            "original": told,
+            "title": f"{chosen.label}: {told}",
             "verb": chosen,
             "form": form,
             "back": self._change_url(row),
@@ -261,7 +274,8 @@ class ModelAdmin(
         if row is None:
             return []
         lists = [each.button(request, row, self.admin_site) for each in self.related_lists]
-        return [*self.document_buttons(row), *(each for each in lists if each)]
+        ways = [*self.document_buttons(row), *(each for each in lists if each)]
+        return [*ways, *self.entries_buttons(request, row), *access_buttons(request, row)]
 
     def _change_url(self, row: models.Model) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
@@ -280,12 +294,13 @@ class ModelAdmin(
             self.model, row.pk, user=request.user, before=request.GET.get("before", ""), field=column
         )
         self.offer_reverts(request, row, entries)
+        told = shown(row, request.user)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "original": row,
-            "object": row,
-            "title": f"History: {row}",
+            "original": told,
+            "object": told,
+            "title": f"History: {told}",
             "entries": entries,
             "past": self.past_of(request, row),
             "more": more,
@@ -297,7 +312,9 @@ class ModelAdmin(
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         mark_missed(request)
-        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        response = super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        messages.info(request, missed_hint(request))
+        return response
 
     # Change sets take the place of Django's log.
     def log_addition(self, *args: Any, **kwargs: Any) -> None:
@@ -340,6 +357,7 @@ def deleted_objects(objs: Any, request: HttpRequest, site: admin.AdminSite) -> t
     for model, rows in collector.model_objs.items():
         counts[str(model._meta.verbose_name_plural)] = len(rows)
         visible = set(restrict(model._default_manager.filter(pk__in=[r.pk for r in rows]), request.user, "view"))
+        hide_related(visible, request.user, loaded=False)
         kind = str(model._meta.verbose_name).capitalize()
         named += [f"{kind}: {row}" for row in list(visible)[:100]]
         if hidden := len(rows) - len(visible):
@@ -351,7 +369,8 @@ def deleted_objects(objs: Any, request: HttpRequest, site: admin.AdminSite) -> t
     for blocker in collector.protected:
         seen = restrict(type(blocker)._default_manager.filter(pk=blocker.pk), request.user, "view").exists()
         kind = str(type(blocker)._meta.verbose_name)
-        protected.append(f"{kind.capitalize()}: {blocker}" if seen else f"a {kind} that you may not see")
+        name = shown(blocker, request.user) if seen else ""
+        protected.append(f"{kind.capitalize()}: {name}" if seen else f"a {kind} that you may not see")
     return named, counts, lacking, sorted(set(protected))
 
 

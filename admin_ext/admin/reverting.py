@@ -20,6 +20,7 @@ from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.fields import told, treatment_of
 from admin_ext.access.rights import NotPermitted, can
 from admin_ext.admin.changelist import styled
+from admin_ext.admin.related import shown
 from admin_ext.admin.values import in_words, names_of
 from admin_ext.admin.verbs import ReasonForm
 from admin_ext.audit.access_log import note_view
@@ -141,10 +142,10 @@ class RevertViewsMixin:
             reason = form.cleaned_data["reason"]
             return self._planned(
                 request, form, lambda: revert_row(actor=request.user, row=row, to=to, fields=wanted, reason=reason)
-            ) or self._ask(request, record, form, f"Revert {row} to {MOMENTS[moment]}")
+            ) or self._ask(request, record, form, f"Revert {shown(row, request.user)} to {MOMENTS[moment]}")
         notes = [kept[field.name] for field in moved if kept.get(field.name)]
         notes += [] if back else ["Nothing that you could revert is different from what it was then."]
-        title = f"Revert {model._meta.verbose_name} {row} to {MOMENTS[moment]}"
+        title = f"Revert {model._meta.verbose_name} {shown(row, request.user)} to {MOMENTS[moment]}"
         return self._ask(request, record, form, title, notes=notes, possible=bool(back))
 
     def _told(self, back: list[Any], row: Any, to: Any, user: Any) -> list[tuple[str, str]]:
@@ -296,7 +297,7 @@ class RevertViewsMixin:
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "original": record,
+            "original": record and shown(record, request.user),
             "title": title,
             "form": form,
             "notes": notes,

@@ -9,6 +9,7 @@ from django.forms.models import ModelChoiceField, ModelMultipleChoiceField
 from django.http import HttpRequest
 
 from admin_ext.access.rights import can, restrict
+from admin_ext.admin.choices import shown_again
 from admin_ext.audit.past import instant_looked_at
 
 
@@ -59,16 +60,22 @@ class RightsMixin:
     def formfield_for_foreignkey(
         self, db_field: models.ForeignKey, request: HttpRequest, **kwargs: Any
     ) -> ModelChoiceField | None:
-        rows = kwargs.get("queryset") or db_field.related_model._default_manager.all()
+        rows = _offered(db_field, kwargs)
         kwargs["queryset"] = restrict(rows, request.user, "view")
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if field is not None:
+            field.bound_data = shown_again
+        return field
 
     def formfield_for_manytomany(
         self, db_field: models.ManyToManyField, request: HttpRequest, **kwargs: Any
     ) -> ModelMultipleChoiceField | None:
-        rows = kwargs.get("queryset") or db_field.related_model._default_manager.all()
+        rows = _offered(db_field, kwargs)
         kwargs["queryset"] = restrict(rows, request.user, "view")
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if field is not None:
+            field.bound_data = shown_again
+        return field
 
     def get_autocomplete_fields(self, request: HttpRequest) -> tuple[str, ...]:
         """Every foreign key to a model that has a list of its own: never a select with all rows."""
@@ -78,3 +85,9 @@ class RightsMixin:
             for field in self.model._meta.fields
             if isinstance(field, models.ForeignKey) and field.editable and field.related_model in registry
         )
+
+
+def _offered(db_field: Any, said: dict[str, Any]) -> models.QuerySet:
+    """The rows that a form offers before rights are asked: none, where it says none."""
+    rows = said.get("queryset")
+    return db_field.related_model._default_manager.all() if rows is None else rows

@@ -9,6 +9,7 @@ from django.db import models
 
 from admin_ext.access.hidden import NOT_VISIBLE
 from admin_ext.access.rights import restrict
+from admin_ext.filtering.telling import names, with_related
 
 Names = dict[tuple[Any, int], str]
 
@@ -19,11 +20,11 @@ def names_of(values: Iterable[tuple[Any, Any]], user: Any) -> Names:
     for field, value in values:
         if isinstance(field, models.ForeignKey) and value is not None:
             wanted.setdefault(field.related_model, set()).add(value)
-    return {
-        (model, row.pk): str(row)
-        for model, keys in wanted.items()
-        for row in restrict(model._default_manager.filter(pk__in=keys), user, "view")
-    }
+    found = {}
+    for model, keys in wanted.items():
+        rows = restrict(model._default_manager.filter(pk__in=keys), user, "view")
+        found.update({(model, key): name for key, name in names(with_related(rows), reader=user).items()})
+    return found
 
 
 def in_words(field: Any, value: Any, names: Names) -> str:

@@ -18,6 +18,7 @@ from django.db import models
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import can, restrict
 from admin_ext.admin.changelist import styled
+from admin_ext.admin.choices import shown_again
 from admin_ext.admin.related import has_rights
 from admin_ext.services import call_service
 
@@ -59,6 +60,9 @@ class RecordField(forms.ModelChoiceField):
         self.model, self.name = model, name
         # Which rows there are is asked when a form is made: no model is loaded yet when forms are declared.
         super().__init__(queryset=None, **kwargs)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return shown_again(data, initial)
 
     def offer(self, user: Any) -> None:
         """Offer the rows that `user` may see."""

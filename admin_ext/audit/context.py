@@ -28,12 +28,19 @@ class NoChangeSet(Exception):
     """Something needed the open change set and none is open."""
 
 
+class LookingOnly(Exception):
+    """Who looks at the product as somebody else changes nothing and takes nothing out of the house."""
+
+
 @dataclasses.dataclass
 class Origin:
     """Where the current request came from; set by `ActMiddleware`."""
 
     request_id: uuid.UUID
     address: str | None
+    impersonator: Any = None
+    """The person behind the request, where they look at the product as `impersonated`."""
+    impersonated: Any = None
 
 
 @dataclasses.dataclass
@@ -92,7 +99,8 @@ def change_set(
 
     `door` is a `Door`, `verb` the stored name of what is done (`orders.ship`), `fields` are further columns of the
     ChangeSet (`ticket`, `selection`, `parent_id`, `acting_as_id`). Its row is kept only when something changed, unless
-    `always`. Raises IntegrityError where a change asks for a reason and none was given.
+    `always`. Raises IntegrityError where a change asks for a reason and none was given, LookingOnly while one looks at
+    the product as somebody else.
     """
     reason = reason.strip()
     joined = _open.get()
@@ -170,6 +178,7 @@ def _begin(claim: dict[str, Any]) -> Callable[[], Any]:
 
 def _claim(*, actor: Any, door: str, **said: Any) -> dict[str, Any]:
     """What this process vouches for: who acts through which door, and what is known of the act by now."""
+    refuse_looking_only()
     return {"actor": getattr(actor, "pk", None), "door": str(door), **origin_fields(), **said}
 
 
@@ -181,6 +190,21 @@ def _resumed(change_set: ChangeSet) -> dict[str, Any]:
         "door": change_set.door,
         "lasting": True,
     }
+
+
+def refuse_looking_only() -> None:
+    """Raise LookingOnly while the current request is of somebody who looks at the product as somebody else."""
+    here = origin.get()
+    if here is not None and here.impersonator is not None:
+        raise LookingOnly(f"You look at the product as {here.impersonated}: nothing can be changed or taken out.")
+
+
+def behind(actor: Any) -> dict[str, Any]:
+    """`actor` and `acting_as` of what a person does: while one looks as another, both are named."""
+    here, key = origin.get(), getattr(actor, "pk", None)
+    if here is not None and here.impersonator is not None and key == here.impersonated.pk:
+        return {"actor": here.impersonator.pk, "acting_as": key}
+    return {"actor": key}
 
 
 def origin_fields() -> dict[str, Any]:

@@ -139,6 +139,8 @@ class Access(models.TextChoices):
     DOWNLOAD = "download", "Downloaded a file"
     EVIDENCE = "evidence", "Took evidence"
     RIGHTS = "rights", "Rights changed"
+    IMPERSONATE = "impersonate", "Looked as somebody else"
+    ELEVATION = "elevation", "Elevated session"
 
 
 class AccessEvent(models.Model):
@@ -155,6 +157,16 @@ class AccessEvent(models.Model):
         db_index=False,
         null=True,
         related_name="+",
+    )
+    acting_as = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="As whom the actor looked at the product, if as somebody else.",
     )
     at = models.DateTimeField()
     model = models.CharField(max_length=100, blank=True, help_text="The model that was read, e.g. accounts.User.")

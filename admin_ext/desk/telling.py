@@ -22,6 +22,7 @@ from admin_ext.access.veils import DOTS
 from admin_ext.audit.triggers import FOLLOWING_COLUMNS
 from admin_ext.desk.records import Recorded
 from admin_ext.desk.visibility import recorded_as
+from admin_ext.filtering.telling import names, with_related
 
 KINDS = {"+": "created", "~": "changed", "-": "deleted"}
 
@@ -133,8 +134,8 @@ class Teller:
             # A person's name is told with every change they made; other rows are told within rights.
             if model is not people and (hasattr(model, "scopes") or hasattr(model, "natural_key_fields")):
                 found = restrict(found, self.user, "view")
-            keys_of = [f.name for f in model._meta.fields if isinstance(f, models.ForeignKey)]
-            self._names.update({(model, row.pk): str(row) for row in found.select_related(*keys_of)})
+            told = names(with_related(found), reader=self.user)
+            self._names.update({(model, key): name for key, name in told.items()})
 
     def _value(self, values: dict[str, Any] | None, field: Any) -> str:
         value = (values or {}).get(field.column)

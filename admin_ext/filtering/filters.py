@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db import models
 from django.utils import timezone
 
@@ -89,8 +90,20 @@ class AppendedDaysFilter(DayRangeFilter):
         return found
 
 
+class AmountRangeField(django_filters.fields.RangeField):
+    """Two numbers of a length that a column can be compared with; the database fails on longer ones."""
+
+    DIGITS = 40
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        ends = tuple(forms.DecimalField(max_digits=self.DIGITS) for _ in range(2))
+        super().__init__(ends, *args, **kwargs)
+
+
 class AmountRangeFilter(django_filters.RangeFilter):
     """From one number to another, both included; either may be left out."""
+
+    field_class = AmountRangeField
 
 
 class NumberRangeFilter(AmountRangeFilter):

@@ -48,6 +48,9 @@ class FilterSet(django_filters.FilterSet):
             return django_filters.MultipleChoiceFilter, {"choices": field.choices, "distinct": False}
         if isinstance(field, models.ForeignKey) and lookup_type == "exact":
             return RelatedFilter, {"model": field.related_model, "distinct": False}
+        # Of members, too, only those are offered and understood that the person may see. Only these multiply rows.
+        if isinstance(field, models.ManyToManyField) and lookup_type == "exact":
+            return RelatedFilter, {"model": field.related_model, "distinct": True}
         if isinstance(field, models.CharField | models.TextField) and lookup_type == "exact":
             return django_filters.CharFilter, {"lookup_expr": "icontains"}
         return super().filter_for_lookup(field, lookup_type)

@@ -13,6 +13,7 @@ from admin_ext.access.rights import NotPermitted
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
 from admin_ext.filtering.selection import Selection, UnknownFilter
+from admin_ext.filtering.telling import names, with_related
 from admin_ext.jobs.models import Job
 from admin_ext.jobs.running import JobFailed, Run
 from admin_ext.plans.differ import Differ, Proposal
@@ -39,11 +40,14 @@ class VerbSource(Source):
         keys = _selected_keys(plan, run)
         plan.columns = []
         for start in range(0, len(keys), REHEARSED):
-            actor = run.actor
-            yield [
-                self._rehearse(plan, key, start + offset + 1, actor)
-                for offset, key in enumerate(keys[start : start + REHEARSED])
-            ]
+            actor, part = run.actor, keys[start : start + REHEARSED]
+            told = names(with_related(plan.get_model()._default_manager.filter(pk__in=part)), reader=actor)
+            drafts = []
+            for offset, key in enumerate(part):
+                if key in told:
+                    drafts.append(self._rehearse(plan, key, start + offset + 1, actor))
+                    drafts[-1].key = told[key]
+            yield drafts
 
     def verb(self, plan: Plan) -> str:
         return plan.parameters["verb"]
@@ -62,7 +66,7 @@ class VerbSource(Source):
         draft = DraftRow(
             number=number,
             action=Action.UPDATE,
-            key=str(target),
+            key="",
             target_id=key,
             version=getattr(target, "version", None),
         )
@@ -100,7 +104,7 @@ class EditSource(Source):
         for start in range(0, len(keys), BATCH):
             part = keys[start : start + BATCH]
             actor = run.actor
-            rows = {row.pk: row for row in model._default_manager.filter(pk__in=part)}
+            rows = {row.pk: row for row in with_related(model._default_manager.filter(pk__in=part))}
             proposals = [
                 Proposal(
                     number=start + offset + 1,
@@ -114,8 +118,9 @@ class EditSource(Source):
                 if key in rows
             ]
             drafts = differ.diff(proposals, actor=actor)
+            told = names(rows.values(), reader=actor)
             for draft in drafts:
-                draft.key = str(rows[draft.target_id]) if draft.target_id in rows else draft.key
+                draft.key = told.get(draft.target_id or 0, draft.key)
             yield drafts
 
     def verb(self, plan: Plan) -> str:

@@ -26,7 +26,7 @@ from admin_ext.jobs.models import Job
 from admin_ext.jobs.pulse import Pulse
 from admin_ext.jobs.running import JobFailed, Run, job_kind
 from admin_ext.jobs.services import submit_job
-from admin_ext.transfers.exporting import keep_output, open_writer, snapshot, zone_of
+from admin_ext.transfers.exporting import keep_output, open_writer, rights_unchanged, snapshot, zone_of
 
 COLUMNS = ["change", "key", "record", "field", "before", "after"]
 TOLD = 1000
@@ -57,10 +57,11 @@ def run_changes(run: Run) -> None:
     since, until = (datetime.fromisoformat(arguments[name]) for name in ("since", "until"))
     _check(actor, selection)
     model, zone = selection.get_model(), zone_of(actor)
+    unchanged = rights_unchanged(run, model)
     with tempfile.TemporaryDirectory(prefix="opsadmin-changes-") as folder, timezone.override(zone):
         path = Path(folder) / f"changes.{arguments['format']}"
         try:
-            with snapshot(), Pulse(run, phase="comparing") as pulse:
+            with snapshot(), Pulse(run, phase="comparing", permitted=unchanged) as pulse:
                 changes = changes_between(selection, actor=actor, since=since, until=until, action="export")
                 pulse.total = sum(len(keys) for _, keys in changes)
                 with open_writer(path, model, COLUMNS, actor) as writer:
@@ -72,6 +73,7 @@ def run_changes(run: Run) -> None:
                         pulse.done += len(told)
         except UnknownFilter as error:
             raise JobFailed(str(error)) from error
+        unchanged()
         with run.chunk(phase="written", total=pulse.total):
             Job.objects.filter(pk=run.job.pk).update(rows_done=pulse.done)
             run.add_counts({kind: len(keys) for kind, keys in changes})

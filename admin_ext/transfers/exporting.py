@@ -19,7 +19,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from admin_ext.access.fields import fields as field_rights
-from admin_ext.access.rights import NotPermitted, can
+from admin_ext.access.rights import NotPermitted, access_of, can, whole_of
 from admin_ext.audit.access_log import NotNoted, note_access
 from admin_ext.audit.models import Access, Door
 from admin_ext.filtering.selection import Selection, UnknownFilter
@@ -137,20 +137,57 @@ def _write(
     run: Run, path: Path, selection: Selection, resource: type[ModelResource], columns: list[str], actor: Any
 ) -> tuple[int, int]:
     model = resource.get_model()
-    # One snapshot for counting and reading; the pulse tells of progress from outside of it.
+    unchanged = rights_unchanged(run, model)
+    # One snapshot for counting and reading; the pulse tells of progress, and asks for the rights, from outside of it.
     with snapshot(), selection.moment():
         rows = selection.resolve(actor=actor, action="export")
         expected = rows.count()
-        with open_writer(path, model, columns, actor) as writer, Pulse(run, phase="writing", total=expected) as pulse:
+        with (
+            open_writer(path, model, columns, actor) as writer,
+            Pulse(run, phase="writing", total=expected, permitted=unchanged) as pulse,
+        ):
             for batch in _fetched(rows.values_list(*(resource.path(name) for name in columns))):
                 pulse.check()
                 for row in batch:
                     writer.write(row)
                 pulse.done = writer.rows
+    unchanged()
     with run.chunk(phase="written", total=expected):
         Job.objects.filter(pk=run.job.pk).update(rows_done=writer.rows)
         run.add_counts({"rows": writer.rows})
     return writer.rows, expected
+
+
+def rights_unchanged(run: Run, model: type[models.Model]) -> Callable[[], None]:
+    """What asks, whenever it is called, whether the owner of the job may still take out what they could when it began.
+
+    A snapshot does not see a right that is taken while it is read. Where it was, the question raises NotPermitted.
+    """
+    before = _mark(run.actor, model)
+
+    def ask() -> None:
+        if _mark(run.actor, model) != before:
+            raise NotPermitted(
+                "Your rights changed while the file was written, so it was thrown away. Start it again for what you may "
+                "have now."
+            )
+
+    return ask
+
+
+def _mark(actor: Any, model: type[models.Model]) -> tuple[Any, ...]:
+    """All that decides which rows and columns of a model somebody takes out."""
+    access, whole, rights = access_of(actor), whole_of(model), field_rights(actor, "export", model)
+    places = [access.places(dimension) for dimension in getattr(whole, "scopes", {})]
+    granted = [sorted(rows) if isinstance(rows, list) else rows.count() for rows in access.granted(whole, "export")]
+    return (
+        actor.is_superuser,
+        access.holds(model, "export"),
+        [None if keys is None else sorted(keys) for keys in places],
+        granted,
+        rights.visible,
+        rights.readable,
+    )
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pgtrigger
 from django.conf import settings
@@ -16,7 +16,7 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
-from admin_ext.access.scope_keys import ScopeKeyTrigger
+from admin_ext.access.scope_keys import ScopeKeyTrigger, scope_key
 from admin_ext.audit.triggers import GuardedTrigger, read_sql
 from admin_ext.models import Record
 from apps.customers.models import country_choices, currency_choices
@@ -46,6 +46,10 @@ MOVES = {
 }
 
 
+def _total(told: str) -> Any:
+    return models.DecimalField(max_digits=18, decimal_places=4, default=0, db_default=0, editable=False, help_text=told)
+
+
 class Order(Record):
     """What a customer ordered. Its totals are the sums of its lines, kept by the database in the order's currency."""
 
@@ -70,7 +74,6 @@ class Order(Record):
         db_default=next_number("SO", "orders_order_number"),
         help_text="Ours begin with SO-; orders brought in keep the number they had.",
     )
-    # Customer and warehouse: their indexes are those of the lists below.
     customer = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, db_index=False, related_name="orders")
     warehouse = models.ForeignKey(
         "inventory.Warehouse",
@@ -81,17 +84,7 @@ class Order(Record):
         related_name="orders",
         help_text="Where the goods leave from.",
     )
-    region = models.ForeignKey(
-        "customers.Region",
-        on_delete=models.PROTECT,
-        null=True,
-        editable=False,
-        db_index=False,
-        # Its customer's region is there; a second check of every new order would find the same.
-        db_constraint=False,
-        related_name="+",
-        help_text="Its customer's. The database keeps it here, where lists of a region's orders look.",
-    )
+    region = scope_key("customers.Region", help_text="Its customer's, where lists of a region's orders look for it.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     ordered_on = models.DateField(db_default=Now())
     required_on = models.DateField(null=True, blank=True, help_text="The day by which the customer wants it.")
@@ -116,22 +109,13 @@ class Order(Record):
     carrier = models.CharField(max_length=60, blank=True, help_text="Who brings it.")
     freight = models.DecimalField(max_digits=14, decimal_places=2, default=0, validators=[MinValueValidator(0)])
     currency = models.CharField(max_length=3, default="EUR", choices=currency_choices)
-    gross_total = models.DecimalField(
-        max_digits=18,
-        decimal_places=4,
-        default=0,
-        db_default=0,
-        editable=False,
-        help_text="Of all lines, before discount.",
-    )
+    gross_total = _total("Of all lines, before discount.")
     discount_total = models.GeneratedField(
         expression=F("gross_total") - F("net_total"),
         output_field=models.DecimalField(max_digits=18, decimal_places=4),
         db_persist=True,
     )
-    net_total = models.DecimalField(
-        max_digits=18, decimal_places=4, default=0, db_default=0, editable=False, help_text="Without freight and tax."
-    )
+    net_total = _total("Without freight and tax.")
     brought_in = models.BooleanField(default=False, help_text="Lived in another system before.")
 
     objects = OrderQuerySet.as_manager()
@@ -169,8 +153,7 @@ class Order(Record):
                 violation_error_message="The day it was shipped is before the day of the order.",
             ),
             models.CheckConstraint(
-                condition=~Q(state="allocated") | Q(warehouse__isnull=False),
-                name="an_allocated_order_has_a_warehouse",
+                condition=~Q(state="allocated") | Q(warehouse__isnull=False), name="an_allocated_order_has_a_warehouse"
             ),
         ]
         indexes = [
@@ -180,9 +163,7 @@ class Order(Record):
             models.Index(fields=["warehouse", "state", "-ordered_on", "-id"], name="order_warehouse_state_day"),
             models.Index(fields=["region", "warehouse", "-ordered_on", "-id"], name="order_region_warehouse_day"),
             models.Index(
-                fields=["required_on"],
-                condition=Q(state__in=["confirmed", "allocated"]),
-                name="order_to_be_shipped_by",
+                fields=["required_on"], condition=Q(state__in=["confirmed", "allocated"]), name="order_to_be_shipped_by"
             ),
             models.Index(
                 fields=["customer_reference"],
@@ -193,9 +174,7 @@ class Order(Record):
             GinIndex(SearchVector("ship_to_name", config="simple"), name="order_words"),
         ]
         triggers = [
-            ScopeKeyTrigger(
-                column="region_id", through="customer_id", source="customers_customer", source_column="region_id"
-            ),
+            ScopeKeyTrigger(column="region_id", through="customer_id", source="customers_customer.region_id"),
             GuardedTrigger(
                 name="begin_as_draft",
                 level=pgtrigger.Statement,

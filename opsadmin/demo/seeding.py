@@ -12,6 +12,7 @@ from django.db import connection
 
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
+from admin_ext.granting.models import EmergencyRole
 from apps.accounts.models import User
 from apps.catalogue.models import Category, Product, Supplier
 from apps.customers.models import Contact, Customer
@@ -43,6 +44,7 @@ def seed_world(
         roles = load_roles()
         people = make_people(roles)
         load_policies(roles)
+        EmergencyRole.objects.get_or_create(role_id=roles["Emergency"].pk)
         regions, warehouses = make_regions(), make_warehouses()
         grant_place(people["operator"], regions["NORDICS"])
         grant_place(people["operator"], warehouses["STO"])

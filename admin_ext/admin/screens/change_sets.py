@@ -43,7 +43,7 @@ class ChangeSetAdmin(EvidenceViewsMixin, ReadOnlyModelAdmin):
 
     def timeline_view(self, request: HttpRequest) -> HttpResponse:
         """Everything that was done, newest first."""
-        if request.method != "GET" or not self.has_view_permission(request):
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         form = TimelineForm(request.GET, user=request.user)
         understood = form.is_valid() and not set(request.GET) - set(form.fields) - {"before"}
@@ -70,7 +70,7 @@ class ChangeSetAdmin(EvidenceViewsMixin, ReadOnlyModelAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        if request.method != "GET":
+        if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         change_set = self.get_object(request, object_id) if object_id else None
         if change_set is None:

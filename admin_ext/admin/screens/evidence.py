@@ -82,7 +82,7 @@ class EvidenceViewsMixin:
 
     def sample_view(self, request: HttpRequest) -> HttpResponse:
         """Draws acts at random. The address carries seed and instant, so that it shows the same acts again."""
-        if request.method != "GET" or not self.has_view_permission(request):
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         question, form = TimelineForm(request.GET, user=request.user), SampleForm(request.GET)
         kept = [(name, request.GET[name]) for name in question.fields if request.GET.get(name)]

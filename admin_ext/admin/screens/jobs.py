@@ -52,7 +52,7 @@ class JobAdmin(ReadOnlyModelAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        if request.method != "GET":
+        if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         job = self.get_object(request, object_id) if object_id else None
         if job is None:

@@ -67,7 +67,7 @@ class PlanAdmin(ReadOnlyModelAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        if request.method != "GET":
+        if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         plan = self.get_object(request, object_id) if object_id else None
         if plan is None:

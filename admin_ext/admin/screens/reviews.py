@@ -101,7 +101,7 @@ class ReviewAdmin(ReadOnlyModelAdmin):
 
     def open_view(self, request: HttpRequest) -> HttpResponse:
         """What waits for a review, oldest first."""
-        if request.method != "GET" or not self.has_view_permission(request):
+        if request.method not in ("GET", "HEAD") or not self.has_view_permission(request):
             raise PermissionDenied
         after = request.GET.get("after", "")
         acts = open_cases(request.user, after=int(after) if after.isdecimal() and int(after) < 2**63 else 0)

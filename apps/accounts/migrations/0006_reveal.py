@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_deleted_rows'),
+        ('accounts', '0006_superusers_and_trust'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalogue', '0003_deleted_rows'),
+        ('catalogue', '0004_category_stays_a_tree'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('customers', '0003_deleted_rows'),
+        ('customers', '0004_region_stays_a_tree'),
     ]
 
     operations = [

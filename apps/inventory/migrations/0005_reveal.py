@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('inventory', '0004_deleted_rows'),
+        ('inventory', '0005_warehouse_stays_a_tree'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0006_region_follows_customer'),
+        ('orders', '0004_deleted_rows'),
     ]
 
     operations = [

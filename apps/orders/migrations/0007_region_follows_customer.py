@@ -8,7 +8,7 @@ from admin_ext.access.scope_keys import fill_scope_key, pass_on_scope_key
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("orders", "0005_region")]
+    dependencies = [("orders", "0006_region")]
 
     operations = [
         pass_on_scope_key(
@@ -16,8 +16,7 @@ class Migration(migrations.Migration):
             table="orders_order",
             column="region_id",
             through="customer_id",
-            source="customers_customer",
-            source_column="region_id",
+            source="customers_customer.region_id",
         ),
         fill_scope_key(
             table="orders_order", column="region_id", reason="The region of an order is kept in the order's own table."

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('customers', '0003_deleted_rows'),
         ('inventory', '0004_deleted_rows'),
-        ('orders', '0004_deleted_rows'),
+        ('orders', '0005_reveal'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -37,12 +37,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='historicalorder',
             name='region',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, editable=False, help_text="Its customer's. The database keeps it here, where lists of a region's orders look.", null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='customers.region'),
+            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, editable=False, help_text="Its customer's, where lists of a region's orders look for it.", null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='customers.region'),
         ),
         migrations.AddField(
             model_name='order',
             name='region',
-            field=models.ForeignKey(db_constraint=False, db_index=False, editable=False, help_text="Its customer's. The database keeps it here, where lists of a region's orders look.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.region'),
+            field=models.ForeignKey(db_constraint=False, db_index=False, editable=False, help_text="Its customer's, where lists of a region's orders look for it.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.region'),
         ),
         migrations.AddIndex(
             model_name='order',

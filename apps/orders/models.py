@@ -21,7 +21,7 @@ from admin_ext.audit.triggers import GuardedTrigger, read_sql
 from admin_ext.models import Record
 from apps.customers.models import country_choices, currency_choices
 from apps.inventory.models import next_number
-from apps.orders.querysets import OrderLineQuerySet, OrderQuerySet, ShipmentLineQuerySet
+from apps.orders.querysets import WORKED_OUT, OrderLineQuerySet, OrderQuerySet, ShipmentLineQuerySet
 
 sql = partial(read_sql, __file__)
 
@@ -59,12 +59,7 @@ class Order(Record):
     scopes = {"region": "region", "warehouse": "warehouse"}
     natural_key_fields = ("number",)
     search_references = ("customer_reference",)
-    derived_fields = {
-        "late_by": ("state", "required_on"),
-        "region": ("customer__region",),
-        "gross_total": ("lines__unit_price", "lines__quantity"),
-        "net_total": ("lines__amount",),
-    }
+    derived_fields = WORKED_OUT
     search_words = ("ship_to_name",)
     controlled_fields = ("state", "shipped_on", "brought_in")
 

@@ -11,6 +11,13 @@ from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
 from admin_ext.querysets import RecordQuerySet
 
 WEEK, MONTH = timedelta(days=7), timedelta(days=30)
+# What of an order is worked out, and from what: who may not read the one is not told the other.
+WORKED_OUT = {
+    "late_by": ("state", "required_on"),
+    "region": ("customer__region",),
+    "gross_total": ("lines__unit_price", "lines__quantity"),
+    "net_total": ("lines__amount",),
+}
 
 
 class OrderQuerySet(RecordQuerySet):

@@ -15,6 +15,8 @@ from tests.contracts.matrix.expectations import LOGIN, NO_SUCH_METHOD, NOT_THERE
 from tests.contracts.matrix.people import Person
 from tests.contracts.matrix.rows import CANARY, MISSING, World
 
+# An id for each request; and how long the body is, which is compared itself.
+LEFT_OUT = ("X-Request-ID", "Content-Length")
 _CANARIES = re.compile(rf"{CANARY}\d{{5}}")
 _TOKENS = re.compile(r'(csrfmiddlewaretoken" value|nonce|name="selection" value)="[^"]*"')
 # Selections that pages carry on.
@@ -90,7 +92,7 @@ def _read(response: Any) -> Answer:
     body = b"".join(response.streaming_content) if response.streaming else response.content
     for close in response._resource_closers:
         close()  # of a HEAD nobody reads the file
-    headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items() if name != "X-Request-ID")
+    headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items() if name not in LEFT_OUT)
     # The messages are read as they were said: the cookie may be packed.
     said = getattr(getattr(response, "wsgi_request", None), "_messages", None)
     cookies = "\n".join(name for name in response.cookies if name != "sessionid")

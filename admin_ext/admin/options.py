@@ -180,6 +180,8 @@ class ModelAdmin(
         # Everything is saved by now; what is left is to show it, without a name that the person may not know.
         if row := context.get("original"):
             hide_related([row], request.user, loaded=False)
+            if context.get("subtitle"):
+                context["subtitle"] = str(row)
         for formset in context["inline_admin_formsets"]:
             hide_related([f.instance for f in formset.formset.initial_forms], request.user, loaded=False)
         return super().render_change_form(request, context, *args, **kwargs)

@@ -99,6 +99,10 @@ class Case:
     chosen: Any = None
     data: dict[str, Any] | None = None
 
+    def of(self, person: Person) -> Case:
+        """The same request by somebody else."""
+        return dataclasses.replace(self, person=person)
+
 
 def expected(case: Case, rule: Callable[[Case], str]) -> str:
     """Whoever does not work here is led to the login, whatever they asked for."""

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 from django.db import models
+from django.urls import path
 
-from tests.contracts.matrix.addresses import Address, addresses, cases
+from tests.contracts.matrix.addresses import Address, NoExpectation, addresses, cases, expectation_of
 from tests.contracts.matrix.answers import Answer, Asker
 from tests.contracts.matrix.expectations import Case, expected, may_know
 from tests.contracts.matrix.rows import World, texts_of
@@ -158,3 +159,36 @@ def test_every_foreign_key_of_a_form_is_asked_of_the_autocomplete(asker):
             if isinstance(field, models.ForeignKey):
                 name = f"model_name={model_admin.opts.model_name}&field_name={field.name}"
                 assert name in urls, name
+
+
+class TestTheJudge:
+    """It sees what it is to see."""
+
+    def test_asks_for_the_expectation_of_an_address(self):
+        for name in ("orders_order_peek", "peek", None):
+            pattern = path("orders/order/<path:object_id>/peek/", lambda request: None, name=name)
+            with pytest.raises(NoExpectation, match=r"expectations\.py"):
+                expectation_of("orders/order/<path:object_id>/peek/", pattern)
+
+    def test_sees_a_canary_of_a_row_elsewhere(self, asker):
+        world: World = asker.world
+        canary, (row, _) = next(
+            each for each in world.canaries.items() if each[1][0].state == "foreign" and each[1][0].places
+        )
+        own = next(each for each, (found, _) in world.canaries.items() if found is world.rows[row.model, "own"])
+        case = Case("search", "/search/", "GET", world.people["manager"])
+        assert len(asker.leaked(case, Answer("ok", 200, "", f"<p>{canary}</p>"))) == 1
+        assert asker.leaked(case, Answer("ok", 200, "", f"<p>{own}</p>")) == []
+        assert len(asker.leaked(case.of(world.people["no rights"]), Answer("ok", 200, "", own))) == 1
+        assert asker.leaked(case.of(world.people["superuser"]), Answer("ok", 200, "", canary)) == []
+
+    def test_tells_two_answers_apart(self, asker):
+        world: World = asker.world
+        model = next(model for model, state in world.rows if state == "foreign" and model._meta.label == "orders.Order")
+        row, never = world.rows[model, "foreign"], world.row(model, "missing", world.people["manager"])
+        cases_ = [Case("x", "/", "GET", world.people["manager"], row=each) for each in (row, never)]
+        same = [Answer("not there", 404, "", f"no {each.row.key}") for each in cases_]
+        there = {"foreign": (same[0], cases_[0]), "missing": (same[1], cases_[1])}
+        assert list(_told_apart(there)) == []
+        there["foreign"] = (Answer("not there", 404, "", f"not for you: {row.key}"), cases_[0])
+        assert len(list(_told_apart(there))) == 1

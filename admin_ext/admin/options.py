@@ -36,12 +36,11 @@ from admin_ext.admin.revealing import RevealViewsMixin
 from admin_ext.admin.reverting import RevertViewsMixin
 from admin_ext.admin.rights import RightsMixin
 from admin_ext.admin.screens.explain import access_buttons
-from admin_ext.admin.screens.refusals import missed_hint
+from admin_ext.admin.screens.refusals import told_missing
 from admin_ext.admin.transfers import TransferViewsMixin
 from admin_ext.admin.verbs import Verb
 from admin_ext.audit.access_log import note_view
 from admin_ext.audit.context import change_set
-from admin_ext.audit.middleware import mark_missed
 from admin_ext.audit.models import Door
 from admin_ext.audit.triggers import FOLLOWING_COLUMNS
 from admin_ext.desk.lives import life_of
@@ -313,10 +312,7 @@ class ModelAdmin(
         return TemplateResponse(request, "admin_ext/history.html", context)
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        mark_missed(request)
-        response = super()._get_obj_does_not_exist_redirect(request, opts, object_id)
-        messages.info(request, missed_hint(request))
-        return response
+        return told_missing(request, super()._get_obj_does_not_exist_redirect(request, opts, object_id))
 
     # Change sets take the place of Django's log.
     def log_addition(self, *args: Any, **kwargs: Any) -> None:

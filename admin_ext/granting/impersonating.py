@@ -101,6 +101,7 @@ def _check(actor: Any, person: Any) -> None:
 
 
 def _note(actor: Any, person: Any, subject: str, *, quietly: bool = False, reason: str = "", **detail: Any) -> None:
-    said = {"model": get_user_model()._meta.label, "object_id": getattr(person, "pk", None), "detail": detail}
+    label, key = get_user_model()._meta.label, getattr(person, "pk", None)
+    said: dict[str, Any] = {"model": label, "object_id": key, "detail": detail}
     note = note_quietly if quietly else note_access
     note(Access.IMPERSONATE, actor=actor, acting_as=person, subject=subject, reason=reason, **said)

@@ -179,7 +179,9 @@ def _mark(actor: Any, model: type[models.Model]) -> tuple[Any, ...]:
     """All that decides which rows and columns of a model somebody takes out."""
     access, whole, rights = access_of(actor), whole_of(model), field_rights(actor, "export", model)
     places = [access.places(dimension) for dimension in getattr(whole, "scopes", {})]
-    granted = [sorted(rows) if isinstance(rows, list) else rows.count() for rows in access.granted(whole, "export")]
+    granted: list[Any] = [
+        sorted(rows) if isinstance(rows, list) else rows.count() for rows in access.granted(whole, "export")
+    ]
     return (
         actor.is_superuser,
         access.holds(model, "export"),

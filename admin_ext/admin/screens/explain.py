@@ -67,9 +67,9 @@ class ExplainForm(forms.Form):
         self.fields["user"].queryset = people.related_model._default_manager.all()
         self.fields["as_of"].widget.attrs["max"] = for_input(timezone.now())
         self.fields["model"].choices = [("", "Choose"), *_kinds()]
-        self.model = self._chosen(data.get("model", ""))
-        self.fields["action"].choices = _actions(self.model) if self.model else [("view", "view")]
-        if self.model is None:
+        self.kind: Any = self._chosen(data.get("model", ""))
+        self.fields["action"].choices = _actions(self.kind) if self.kind else [("view", "view")]
+        if self.kind is None:
             self.fields["row"].disabled = True
             self.fields["row"].help_text = "Choose a kind of record first, and press Explain."
         else:
@@ -80,10 +80,10 @@ class ExplainForm(forms.Form):
 
     def _offer_rows(self, key: str) -> None:
         """Offer the rows that the asker may see as they type; others can be asked about by number."""
-        self.fields["row"].help_text = f"Empty: any {self.model._meta.verbose_name}."
-        grants = getattr(self.model, "user_grants_model", None)
-        seen: Any = restrict(self.model._default_manager.all(), self.asker, "view")
-        if grants is None or not can(self.asker, "view", self.model):
+        self.fields["row"].help_text = f"Empty: any {self.kind._meta.verbose_name}."
+        grants = getattr(self.kind, "user_grants_model", None)
+        seen: Any = restrict(self.kind._default_manager.all(), self.asker, "view")
+        if grants is None or not can(self.asker, "view", self.kind):
             return
         if key and not (_is_key(key) and seen.filter(pk=key).exists()):
             return
@@ -109,8 +109,8 @@ class ExplainForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
-        if said.get("as_of") and self.model and not keeps_past(whole_of(self.model)):
-            self.add_error("as_of", f"It is not kept how {self.model._meta.verbose_name_plural} were. Ask about now.")
+        if said.get("as_of") and self.kind and not keeps_past(whole_of(self.kind)):
+            self.add_error("as_of", f"It is not kept how {self.kind._meta.verbose_name_plural} were. Ask about now.")
         return said
 
 
@@ -162,7 +162,7 @@ def access_buttons(request: HttpRequest, row: models.Model | None) -> list[dict[
 
 
 def _answer(request: HttpRequest, form: ExplainForm) -> dict[str, Any]:
-    said, model = form.cleaned_data, form.model
+    said, model = form.cleaned_data, form.kind
     person, key, instant = said["user"], said["row"], said["as_of"]
     action = said["action"] or "view"
     if model is None:

@@ -14,11 +14,11 @@ from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import Resolver404, resolve, reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 
 from admin_ext.access.facts import Facts
 from admin_ext.access.rights import permission
 from admin_ext.admin.changelist import styled
+from admin_ext.audit.middleware import mark_missed
 from admin_ext.notices.models import Notice, notify
 
 SALT = "opsadmin.refusal"
@@ -68,11 +68,12 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return render(request, "403.html", context, status=403)
 
 
-def missed_hint(request: HttpRequest) -> SafeString:
-    """What is told beside “is not there”, alike for a row out of reach and for none."""
-    return format_html(
-        'If you expected to see it, <a class="underline" href="{}">ask your administrator</a>.', _ask_address(request)
-    )
+def told_missing(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Tell beside “is not there” who can help, alike for a row out of reach and for none; returns the response."""
+    mark_missed(request)
+    hint = 'If you expected to see it, <a class="underline" href="{}">ask your administrator</a>.'
+    messages.info(request, format_html(hint, _ask_address(request)))
+    return response
 
 
 def ask_view(request: HttpRequest) -> HttpResponse:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from admin_ext.access import row_grants
+from admin_ext.access import rights, row_grants
 from admin_ext.access.backends import RoleBackend
 from admin_ext.access.deleted import can_deleted, restrict_deleted
 from admin_ext.access.rights import (
@@ -221,53 +221,6 @@ class TestGrants:
         person = grant_to_role(person, "view_customer", rows[3])
         assert seen(person, Customer) == set(rows)
         assert not seen(person, Customer, "change") and not can(person, "change", Customer)
-
-    def test_are_asked_once_for_a_person_object(self):
-        person = grant(UserFactory(), "access_region", RegionFactory())
-        with CaptureQueriesContext(connection) as queries:
-            assert access_of(person) is access_of(person)
-            first = access_of(person).places("region")
-            counted = len(queries)
-            assert access_of(person).places("region") == first
-            assert len(queries) == counted
-        assert access_of(again(person)) is not access_of(person)
-
-
-class TestGrants:
-    def test_a_grant_opens_one_row_for_one_action_without_a_role(self):
-        customer, other = CustomerFactory(), CustomerFactory()
-        person = grant(UserFactory(), "view", customer)
-        assert seen(person, Customer) == {customer}
-        assert can(person, "view", customer) and can(person, "view", Customer)
-        assert not can(person, "change", customer) and not can(person, "change", Customer) and other
-        assert not can(UserFactory(), "view", Customer) and not seen(UserFactory(), Customer)
-
-    def test_a_grant_to_a_role_is_its_holders(self):
-        customer = CustomerFactory()
-        person = grant_to_role(UserFactory(), "view_customer", customer)
-        assert seen(person, Customer) == {customer} and not seen(UserFactory(), Customer)
-
-    def test_a_grant_adds_to_a_role(self):
-        home, away = CustomerFactory(), CustomerFactory()
-        person = grant(give_role(UserFactory(), "customers.view_customer"), "access_region", home.region)
-        assert seen(grant(person, "view", away), Customer) == {home, away}
-
-    def test_more_grants_than_are_listed_count_as_well(self):
-        limit, rights.INLINE_KEYS = rights.INLINE_KEYS, 2
-        try:
-            region = RegionFactory()
-            rows = [CustomerFactory(region=region) for _ in range(4)]
-            person = UserFactory()
-            for number, row in enumerate(rows[:3], start=1):
-                person = grant(person, "view", row)
-                keys = access_of(person).granted(Customer, "view")
-                assert (keys is None) == (number > 2)
-                assert seen(person, Customer) == set(rows[:number]) and can(person, "view", Customer)
-            person = grant_to_role(person, "view_customer", rows[3])
-            assert seen(person, Customer) == set(rows)
-            assert not seen(person, Customer, "change") and not can(person, "change", Customer)
-        finally:
-            rights.INLINE_KEYS = limit
 
     def test_are_asked_once_for_a_person_object(self):
         person = grant(UserFactory(), "view", CustomerFactory())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import Group
+
+from admin_ext.access.models import FieldPolicy
+from admin_ext.access.naming import policed_models
 from admin_ext.audit.history import tracked_models
 from admin_ext.audit.models import AccessEvent, ChangeSet
 from admin_ext.desk.models import Review
 from admin_ext.filtering.filters import AppendedDaysFilter, OneOfFilter
 from admin_ext.filtering.filterset import FilterSet
+from admin_ext.granting.models import AccessReview, Elevation
 from admin_ext.jobs.models import Job
 from admin_ext.notices.models import Notice
 from admin_ext.plans.models import Plan
@@ -27,13 +32,31 @@ class AccessEventFilterSet(FilterSet):
 
     class Meta:
         model = AccessEvent
-        fields = ["kind", "actor", "model", "at"]
+        fields = ["kind", "actor", "acting_as", "model", "at"]
 
 
 class ChangeSetFilterSet(FilterSet):
     class Meta:
         model = ChangeSet
         fields = ["actor", "door", "verb", "reason", "started_at"]
+
+
+def _policed() -> list[tuple[str, str]]:
+    named = ((each._meta.label, str(each._meta.verbose_name_plural).capitalize()) for each in policed_models())
+    return sorted(named, key=lambda pair: pair[1])
+
+
+def _roles() -> list[tuple[int, str]]:
+    return list(Group.objects.order_by("name").values_list("pk", "name"))
+
+
+class FieldPolicyFilterSet(FilterSet):
+    role = OneOfFilter(choices=_roles, label="Role")
+    model = OneOfFilter(choices=_policed, label="Kind of record")
+
+    class Meta:
+        model = FieldPolicy
+        fields = ["role", "model", "kind"]
 
 
 class JobFilterSet(FilterSet):
@@ -64,3 +87,15 @@ class ReviewFilterSet(FilterSet):
     class Meta:
         model = Review
         fields = ["verdict", "reviewer", "note", "signed_at"]
+
+
+class AccessReviewFilterSet(FilterSet):
+    class Meta:
+        model = AccessReview
+        fields = ["title", "due_on", "opened_by", "closed_at"]
+
+
+class ElevationFilterSet(FilterSet):
+    class Meta:
+        model = Elevation
+        fields = ["person", "role", "reason", "started_at"]

@@ -13,19 +13,20 @@ from django.db.models.functions import Now
 
 from admin_ext.access.grants import Grants
 from admin_ext.access.scopes import scope_permissions
+from admin_ext.access.trees import TreeTrigger
 from admin_ext.audit.history import History
 from admin_ext.querysets import RecordQuerySet
 
 __all__ = ["Attachment", "Note", "Record", "Scope", "scope_permissions"]
 
 # `import` and `export` are rights of their own: who may see a row may not carry all of them away.
-RECORD_PERMISSIONS = ("view", "add", "change", "delete", "import", "export", "handover", "grant")
+RECORD_PERMISSIONS = ("view", "add", "change", "delete", "import", "export", "handover", "grant", "reveal")
 
 
 class Record(models.Model):
     """A row that is on the record: history by trigger, a version raised on every path, rights by role, scope and grant.
 
-    Subclasses that give a Meta derive it from `Record.Meta`, so that the eight rights exist for them.
+    Subclasses that give a Meta derive it from `Record.Meta`, so that the nine rights exist for them.
     """
 
     scopes: ClassVar[dict[str, str]] = {}
@@ -38,6 +39,10 @@ class Record(models.Model):
     """Text columns whose words a search finds; they deserve a GIN index on their `simple` search vector."""
     controlled_fields: ClassVar[tuple[str, ...]] = ()
     """Columns that only services write: states, totals. An import may bring them in with a new row."""
+
+    derived_fields: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """What querysets add to rows, and the ORM paths from which it is worked out: {"late_by": ("state", "required_on")}.
+    Who may not read one of these is not told the result either."""
 
     reason_required: ClassVar[bool | tuple[str, ...]] = False
     """Whether a change asks for a reason: every change, or one of the columns that are named. Held by the database."""
@@ -105,6 +110,7 @@ class Scope(Record):
 
     class Meta(Record.Meta):
         abstract = True
+        triggers = [TreeTrigger()]
 
 
 class Note(models.Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 BENCHMARKS = {
+    "access": "benchmarks.access",
     "import": "benchmarks.imports",
     "record": "benchmarks.record",
     "timeline": "benchmarks.timeline",

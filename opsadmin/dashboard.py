@@ -20,12 +20,13 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.timesince import timesince
 
+from admin_ext.access.fields import fields
 from admin_ext.access.rights import restrict
 from admin_ext.admin import hide_related, link
 from admin_ext.audit.models import Block, ChangeSet
 from admin_ext.desk.cases import count_open
 from admin_ext.desk.verification import last_verdict
-from admin_ext.filtering.selection import Selection
+from admin_ext.filtering.selection import Selection, UnknownFilter
 from admin_ext.jobs.models import Job
 from apps.inventory.models import StockLevel
 from apps.orders.models import Order, State
@@ -100,13 +101,16 @@ def _figure(
 ) -> Figure | None:
     if not _may_list(request, model):
         return None
-    number = Selection(model=model, filters=filters).resolve(actor=request.user, action="view").count()
+    try:
+        number = Selection(model=model, filters=filters).resolve(actor=request.user, action="view").count()
+    except UnknownFilter:
+        return None  # it looks at a field that this person may not read
     return Figure(label, number, list_url(model, filters), icon, alarming=alarming and number > 0)
 
 
 def _orders(request: HttpRequest) -> Section | None:
     """Open orders by state and age, as a chart and as a table of links."""
-    if not _may_list(request, "orders.Order"):
+    if not _may_list(request, "orders.Order", "state", "ordered_on"):
         return None
     today = timezone.localdate()
     ages = {
@@ -145,7 +149,7 @@ def _orders(request: HttpRequest) -> Section | None:
 
 
 def _late(request: HttpRequest) -> Section | None:
-    if not _may_list(request, "orders.Order"):
+    if not _may_list(request, "orders.Order", "state", "required_on"):
         return None
     today = timezone.localdate()
     late: Any = Order.objects.restrict(request.user).late(today).with_lateness(today)
@@ -160,7 +164,7 @@ def _late(request: HttpRequest) -> Section | None:
 
 
 def _stock(request: HttpRequest) -> Section | None:
-    if not _may_list(request, "inventory.StockLevel"):
+    if not _may_list(request, "inventory.StockLevel", "available", "reorder_level"):
         return None
     below = StockLevel.objects.restrict(request.user).below_reorder_point()
     levels = _first(
@@ -246,9 +250,13 @@ def _failed() -> dict[str, list[str]]:
     return {"state": [Job.State.FAILED], "queued_at_after": [str(timezone.localdate() - WEEK + DAY)]}
 
 
-def _may_list(request: HttpRequest, model: str) -> bool:
-    registered = admin.site._registry.get(apps.get_model(model))
-    return registered is not None and registered.has_view_permission(request)
+def _may_list(request: HttpRequest, model: str, *reads: str) -> bool:
+    """May the person open the list, and read these fields of its rows?"""
+    listed: Any = apps.get_model(model)
+    registered = admin.site._registry.get(listed)
+    if registered is None or not registered.has_view_permission(request):
+        return False
+    return fields(request.user, "view", listed).readable.issuperset(reads)
 
 
 def _first(request: HttpRequest, rows: QuerySet) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
+from admin_ext.admin.screens.explain import may_explain
 from admin_ext.notices.models import Notice
 
 ICONS = {
@@ -26,6 +27,9 @@ ICONS = {
     "accounts.User": "person",
     "accounts.Role": "badge",
     "accounts.Team": "groups",
+    "access.FieldPolicy": "visibility_off",
+    "granting.AccessReview": "fact_check",
+    "granting.Elevation": "e911_emergency",
     "jobs.Job": "progress_activity",
     "plans.Plan": "rule",
     "audit.ChangeSet": "history",
@@ -39,6 +43,8 @@ ICONS = {
 # Apps of the platform, shown together below the business.
 PLATFORM = {"jobs", "notices", "plans", "transfers"}
 RECORD = {"audit", "desk"}
+# Lists that stand with those of another app: who may see what, beside people and roles.
+BESIDE = {"access": "accounts", "granting": "accounts"}
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -50,6 +56,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     ]
     work: list[dict[str, Any]] = []
     record: list[dict[str, Any]] = []
+    beside: dict[str, list[dict[str, Any]]] = {}
     for app in admin.site.get_app_list(request):
         items = [
             {
@@ -64,8 +71,19 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             work += items
         elif app["app_label"] in RECORD:
             record += items
+        elif app["app_label"] in BESIDE:
+            beside.setdefault(BESIDE[app["app_label"]], []).extend(items)
         elif items:
-            groups.append({"title": app["name"], "separator": True, "items": items})
+            groups.append({"title": app["name"], "separator": True, "items": items, "app": app["app_label"]})
+    if may_explain(request.user):
+        page = {"title": "Explain a right", "icon": "policy", "link": reverse("admin:access_explain")}
+        beside.setdefault("accounts", []).append(page)
+    for label, items in beside.items():
+        there = next((group for group in groups if group.get("app") == label), None)
+        if there:
+            there["items"] += items
+        elif items:
+            groups.append({"title": "Access", "separator": True, "items": items})
     unread = Notice.objects.filter(recipient=request.user.pk, read_at=None).count()
     for item in work:
         if item["icon"] == ICONS["notices.Notice"] and unread:

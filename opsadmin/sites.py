@@ -14,6 +14,9 @@ from unfold.dataclasses import SearchResult
 from unfold.sites import UnfoldAdminSite
 
 from admin_ext.admin.related import hide_related
+from admin_ext.admin.screens.explain import explain_view
+from admin_ext.admin.screens.refusals import ask_view
+from admin_ext.admin.screens.standing_in import standing_in_urls
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
 
@@ -35,7 +38,13 @@ class OpsAdminSite(UnfoldAdminSite):
         shortcut = path(
             "r/<int:content_type_id>/<path:object_id>/", self.admin_view(self.shortcut), name="view_on_site"
         )
-        return [shortcut, *(each for each in super().get_urls() if getattr(each, "name", "") != shortcut.name)]
+        access = [
+            path("access/explain/", self.admin_view(explain_view), name="access_explain"),
+            path("access/ask/", self.admin_view(ask_view), name="access_ask"),
+            *standing_in_urls(self),
+        ]
+        others = [each for each in super().get_urls() if getattr(each, "name", "") != shortcut.name]
+        return [shortcut, *access, *others]
 
     def shortcut(self, request: HttpRequest, content_type_id: int, object_id: str) -> HttpResponse:
         """Goes to the page of a row, wherever it is; a row that the person may not see is not there."""

@@ -4,3 +4,5 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [path("", include("opsadmin.health")), path("", admin.site.urls)]
+
+handler403 = "admin_ext.admin.screens.refusals.permission_denied"

@@ -13,15 +13,16 @@ from typing import Any, TypeVar
 from django.db import models
 from django.db.models import Q
 
+from admin_ext.access.guards import ask_guards
 from admin_ext.access.now import READING, visible_now
+from admin_ext.access.policies import Policies, read_policies
+from admin_ext.access.roles import roles_held
+from admin_ext.access.row_grants import GrantedRows, GrantTable, rows_granted, tables_with_grants
 from admin_ext.access.scopes import granted_places, scope_model
 from admin_ext.audit.past import instant_looked_at
 
 M = TypeVar("M", bound=models.Model)
 
-# Up to here the keys of granted rows are written into the query; beyond, the database joins the grants. No single
-# form is fast for both: the planner walks the list's index in search of a few rare rows, or carries a huge list.
-INLINE_KEYS = 200
 NOTHING = Q(pk__in=[])
 
 
@@ -78,9 +79,11 @@ def restrict(queryset: models.QuerySet[M], user: Any, action: str = "view") -> m
 def check_inside(user: Any, model: type[models.Model], keys: Iterable[int], action: str) -> None:
     """After a write, in its transaction: every touched row is still where the writer may do `action`.
 
-    Raises OutOfScope. A holder of the model's `handover_…` permission may hand rows to another scope.
+    Raises OutOfScope. A holder of the model's `handover_…` permission may hand rows to another scope. Rows that rights
+    are read from have guards beside it (see `guards`), which raise what they refuse with.
     """
     keys = set(keys)
+    ask_guards(user, model, keys, action)
     if user.has_perm(permission(whole_of(model), "handover")):
         return
     inside = restrict(model._default_manager.filter(pk__any_of=keys), user, action).count()
@@ -105,7 +108,18 @@ class Access:
     def __init__(self, user: Any) -> None:
         self.user = user
         self._places: dict[str, list[int] | None] = {}
-        self._granted: dict[tuple[type[models.Model], str], list[int] | None] = {}
+        self._granted: dict[tuple[type[models.Model], str], list[GrantedRows]] = {}
+        self._tables_with_grants: set[GrantTable] | None = None
+        self._roles: list[int] | None = None
+        self._policies: Policies | None = None
+        self.field_rights: dict[tuple[type[models.Model], str], Any] = {}
+        """What `fields` answered, by model and action."""
+
+    def policies(self) -> Policies:
+        """The field policies of every role, and which rights the user's roles give."""
+        if self._policies is None:
+            self._policies = read_policies(self.user)
+        return self._policies
 
     def holds(self, model: type[models.Model], action: str) -> bool:
         """Does a role give this action on the model?"""
@@ -116,8 +130,7 @@ class Access:
         if self.holds(model, action) or (owner_field(model) and action in ("view", "change")):
             return True
         whole = whole_of(model)
-        keys = self.granted(whole, on_whole(action) if whole is not model else action)
-        return keys is None or bool(keys)
+        return bool(self.granted(whole, on_whole(action) if whole is not model else action))
 
     def where(self, model: type[models.Model], action: str, prefix: str = "") -> Q:
         """The condition on rows of `model`; an empty Q means every row."""
@@ -133,11 +146,8 @@ class Access:
         alternatives = by_role if by_role is not None else Q(**{f"{prefix}pk__in": []})
         if owner := owner_field(model):
             alternatives |= Q(**{f"{prefix}{owner}": self.user.pk})
-        keys = self.granted(model, action)
-        if keys is None:
-            alternatives |= Q(**{f"{prefix}pk__in": self._grants_query(model, action)})
-        elif keys:
-            alternatives |= Q(**{f"{prefix}pk__in": keys})
+        for rows in self.granted(model, action):
+            alternatives |= Q(**{f"{prefix}pk__in": rows})
         return alternatives
 
     def whole_where(self, model: type[models.Model], action: str) -> tuple[str, type[models.Model], Q] | None:
@@ -157,14 +167,31 @@ class Access:
             self._places[dimension] = None if everywhere else granted_places(self.user, dimension)
         return self._places[dimension]
 
-    def granted(self, model: type[models.Model], action: str) -> list[int] | None:
-        """Keys of the rows granted one by one; None when there are more than are worth listing."""
+    def granted(self, model: Any, action: str) -> list[GrantedRows]:
+        """The rows granted one by one, to the person and to their roles."""
         if not hasattr(model, "user_grants_model"):
             return []
         if (model, action) not in self._granted:
-            keys = list(self._grants_query(model, action)[: INLINE_KEYS + 1])
-            self._granted[model, action] = keys if len(keys) <= INLINE_KEYS else None
+            roles = self.roles()
+            holders = (
+                (model.user_grants_model, "user_id", [self.user.pk]),
+                (model.group_grants_model, "group_id", roles),
+            )
+            if self._tables_with_grants is None:
+                self._tables_with_grants = tables_with_grants(self.user, roles)
+            self._granted[model, action] = [
+                rows
+                for grants, holder, keys in holders
+                if grants in self._tables_with_grants
+                for rows in rows_granted(grants, holder, keys, f"{action}_{model._meta.model_name}")
+            ]
         return self._granted[model, action]
+
+    def roles(self) -> list[int]:
+        """The keys of the roles that the user holds."""
+        if self._roles is None:
+            self._roles = list(roles_held(self.user).values_list("pk", flat=True))
+        return self._roles
 
     def _where_by_role(self, model: type[models.Model], action: str, prefix: str) -> Q | None:
         """None when no role gives the action; an empty Q when one gives it everywhere."""
@@ -177,16 +204,6 @@ class Access:
                 condition &= Q(**{f"{prefix}{path}__in": places})
         return condition
 
-    def _grants_query(self, model: Any, action: str) -> models.QuerySet:
-        codename = f"{action}_{model._meta.model_name}"
-        by_user = model.user_grants_model.objects.filter(user=self.user.pk, permission__codename=codename)
-        by_group = model.group_grants_model.objects.filter(
-            group__in=self.user.groups.values("pk"), permission__codename=codename
-        )
-        return by_user.values_list("content_object_id", flat=True).union(
-            by_group.values_list("content_object_id", flat=True)
-        )
-
 
 def _possible(action: str) -> bool:
     """The past is read, never written."""
@@ -195,7 +212,7 @@ def _possible(action: str) -> bool:
 
 def on_whole(action: str) -> str:
     """What a person must hold on the whole to do `action` to a part: to see it, or to change it."""
-    return action if action in ("view", "export", "import") else "change"
+    return action if action in ("view", "export", "import", "reveal") else "change"
 
 
 def owner_field(model: type[models.Model]) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 from django.apps import apps
 from django.db import connection, models
 
+from admin_ext.access.roles import roles_held
+
 
 class UnknownDimension(LookupError):
     """A model names a scope dimension that no scope model declares."""
@@ -50,7 +52,7 @@ def granted_places(user: models.Model, dimension: str) -> list[int]:
         if any(field.name == "parent" for field in model._meta.fields)
         else ""
     )
-    groups_sql, group_params = user.groups.values("pk").query.sql_with_params()
+    groups_sql, group_params = roles_held(user).query.sql_with_params()
     sql = f"""
         WITH RECURSIVE permission AS (
             SELECT p.id FROM auth_permission p JOIN django_content_type c ON c.id = p.content_type_id

@@ -162,16 +162,29 @@ def _ask(verb: str) -> Any:
     """A Django action that goes on to the page of a bulk verb with the selection, as data."""
 
     def action(model_admin: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse:
-        if request.POST.get("select_across") == "1":
-            selection = model_admin.selection_of(request)
-        else:
-            keys = [int(key) for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME) if key.isdigit()]
-            selection = Selection.picked(model_admin.model, keys)
         options = model_admin.opts
         address = reverse(f"admin:{options.app_label}_{options.model_name}_bulk", args=[verb])
-        return HttpResponseRedirect(f"{address}?selection={signing.dumps(selection.to_json(), salt=SALT)}")
+        return HttpResponseRedirect(f"{address}?selection={_signed_selection(model_admin, request)}")
 
     return action
+
+
+def ask_on_page(name: str) -> Any:
+    """A Django action that goes on to the page of this name with the selection, as data."""
+
+    def action(model_admin: Any, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse:
+        return HttpResponseRedirect(f"{reverse(name)}?selection={_signed_selection(model_admin, request)}")
+
+    return action
+
+
+def _signed_selection(model_admin: Any, request: HttpRequest) -> str:
+    if request.POST.get("select_across") == "1":
+        selection = model_admin.selection_of(request)
+    else:
+        keys = [int(key) for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME) if key.isdigit()]
+        selection = Selection.picked(model_admin.model, keys)
+    return signing.dumps(selection.to_json(), salt=SALT)
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from unfold import widgets
 from unfold.views import ChangeList
 
+from admin_ext.access.fields import treatment_of
 from admin_ext.admin.choices import shown_again
 from admin_ext.admin.instants import PARAMETERS, in_this_time
 from admin_ext.admin.related import hide_related
@@ -30,7 +31,7 @@ class FilterSetSpec:
         self.filterset = filterset
         self.request = request
         self.used_parameters = {
-            name: request.GET.getlist(name) for name in filterset.parameters() if name in request.GET
+            name: request.GET.getlist(name) for name in filterset.parameters(request.user) if name in request.GET
         }
 
     def has_output(self) -> bool:
@@ -58,7 +59,7 @@ class FilterSetSpec:
         return self.filterset.narrowed(queryset)
 
     def expected_parameters(self) -> list[str]:
-        return sorted(self.filterset.parameters())
+        return sorted(self.filterset.parameters(self.request.user))
 
     def get_facet_queryset(self, changelist: ChangeList) -> None:
         return None
@@ -69,23 +70,29 @@ class FilterSetChangeList(ChangeList):
 
     filterset: FilterSet | None = None
 
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        self.user: Any = request.user
+        super().__init__(request, *args, **kwargs)
+
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         left = super().get_filters_params(params)
         known = self._known()
         return {name: value for name, value in left.items() if name not in known and name not in PARAMETERS}
 
     def get_filters(self, request: HttpRequest) -> tuple[Any, ...]:
+        # Django would look for a column of that name, and tell by its answer whether there is one.
+        unknown = self.get_filters_params()
+        self.filter_params = {name: value for name, value in self.filter_params.items() if name not in unknown}
         specs, has_filters, lookups, may_duplicate, is_active = super().get_filters(request)
+        if unknown:
+            messages.error(request, f"There is no filter {', '.join(sorted(unknown))}, so no rows are shown.")
+            self.root_queryset = self.root_queryset.none()
         filterset_class = self.model_admin.get_filterset_class()
         if filterset_class is None:
             return specs, has_filters, lookups, may_duplicate, is_active
         self.filterset = filterset_class(request.GET, queryset=self.root_queryset, request=request)
         if not self.filterset.is_valid():
             messages.error(request, "A filter was not understood, so no rows are shown: " + _told(self.filterset))
-        elif lookups:
-            messages.error(request, f"There is no filter {', '.join(sorted(lookups))}, so no rows are shown.")
-            self.root_queryset = self.root_queryset.none()
-            lookups = {}
         return (
             [FilterSetSpec(self.filterset, request), *specs],
             True,
@@ -93,6 +100,12 @@ class FilterSetChangeList(ChangeList):
             may_duplicate,
             bool(self.filterset.described()),
         )
+
+    def get_ordering(self, request: HttpRequest, queryset: models.QuerySet) -> list[Any]:
+        """Without what the person may not read: the order of rows would tell it."""
+        ordering = super().get_ordering(request, queryset)
+        told = [each for each in ordering if not treatment_of(request.user, self.model, ordered_by(each))]
+        return self._get_deterministic_ordering(told)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -120,7 +133,13 @@ class FilterSetChangeList(ChangeList):
 
     def _known(self) -> set[str]:
         filterset_class = self.model_admin.get_filterset_class()
-        return filterset_class.parameters() if filterset_class else set()
+        return filterset_class.parameters(self.user) if filterset_class else set()
+
+
+def ordered_by(order: Any) -> str:
+    """The ORM path that an entry of an ordering looks at; "" for one that looks at more than one column."""
+    expression = getattr(order, "expression", order)
+    return str(getattr(expression, "name", "") if not isinstance(expression, str) else expression)
 
 
 def _told(filterset: FilterSet) -> str:

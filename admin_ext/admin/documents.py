@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
+from admin_ext.access.fields import treatment_of
 from admin_ext.admin.related import hide_related
 from admin_ext.audit.access_log import note_view
 from admin_ext.audit.past import instant_looked_at
@@ -20,7 +21,8 @@ from admin_ext.audit.past import instant_looked_at
 @dataclasses.dataclass(frozen=True)
 class Document:
     """A printable page of a record. `content` gives the template's words; rows in lists among them are shown within
-    rights. `possible` tells for which records it makes sense.
+    rights. `possible` tells for which records it makes sense. `derived` names the words, and the attributes of rows,
+    that are worked out from a column: {"weight": "lines__order_line__product__weight"}.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Document:
     content: Callable[[Any], dict[str, Any]]
     possible: Callable[[Any], bool] | None = None
     icon: str = "print"
+    derived: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def is_offered(self, row: models.Model) -> bool:
         return self.possible is None or self.possible(row)
@@ -57,6 +60,9 @@ class DocumentsMixin:
         for rows in ([row], *content.values()):
             if isinstance(rows, list):
                 hide_related(rows, request.user, loaded=False)
+        for name, path_to in document.derived.items():
+            if treatment_of(request.user, self.model, path_to):
+                _drop(content, name)
         context = {"row": row, "document": document, "printed_at": timezone.now(), "printed_by": request.user}
         return TemplateResponse(request, document.template, {**context, **content})
 
@@ -73,3 +79,13 @@ class DocumentsMixin:
 
     def _page(self, document: Document) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_{document.name}"
+
+
+def _drop(content: dict[str, Any], name: str) -> None:
+    """Take what is worked out from a value that the person may not read."""
+    if name in content:
+        content[name] = None
+    for rows in content.values():
+        for row in rows if isinstance(rows, list) else ():
+            if name in row.__dict__:
+                row.__dict__[name] = None

@@ -6,7 +6,7 @@ touch, what the person typed is kept, and the message says both. Saving again is
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -28,6 +28,8 @@ class RecordForm(forms.ModelForm):
     record_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
     # Errors found only after saving (a row out of scope, a rule of the database); see ModelAdmin.changeform_view.
     late_error = ""
+    # What a new row needs and the person may not write.
+    lacking: ClassVar[list[str]] = []
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -48,6 +50,11 @@ class RecordForm(forms.ModelForm):
         cleaned = super().clean()
         if self.late_error:
             raise ValidationError(self.late_error)
+        if self.lacking and not self.instance.pk and self.has_changed():
+            raise ValidationError(
+                f"A new {self._meta.model._meta.verbose_name} needs {' and '.join(self.lacking)}, which is not yours to "
+                "write. Ask somebody who may."
+            )
         if self._keeps_versions() and self.changed_data:
             self._refuse_stale_save()
         return cleaned

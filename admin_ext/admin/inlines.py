@@ -9,6 +9,7 @@ from unfold.admin import StackedInline as UnfoldStackedInline
 from unfold.admin import TabularInline as UnfoldTabularInline
 
 from admin_ext.access.rights import can
+from admin_ext.admin.columns import ColumnRightsMixin
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.instants import carried_links
 from admin_ext.admin.rights import RightsMixin
@@ -26,7 +27,7 @@ class CarriesInstant:
         return carried_links(self.model)
 
 
-class PartInlineMixin(CarriesInstant, RightsMixin):
+class PartInlineMixin(CarriesInstant, ColumnRightsMixin, RightsMixin):
     """Who may change the whole may change its parts; a stale line is refused as a stale record is."""
 
     form = RecordForm
@@ -36,7 +37,13 @@ class PartInlineMixin(CarriesInstant, RightsMixin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         names = [name for name in self.get_fields(request, obj) if name != "record_version"]
-        return [(None, {"fields": [*names, "record_version"]})]
+        allowed = self.allowed_fieldsets(request, obj, [(None, {"fields": names})])
+        return [(None, {"fields": [*(allowed[0][1]["fields"] if allowed else ()), "record_version"]})]
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.form.lacking = self.lacking(request)
+        return formset
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return can(request.user, "add", self.model) if obj is None else self._may_change_whole(request, obj)
@@ -69,7 +76,7 @@ class StackedInline(PartInlineMixin, UnfoldStackedInline):
     """Parts as blocks."""
 
 
-class ReadOnlyInline(CarriesInstant, RightsMixin, UnfoldTabularInline):
+class ReadOnlyInline(CarriesInstant, ColumnRightsMixin, RightsMixin, UnfoldTabularInline):
     """Records that hang from this one, shown under their own rights, never changed here."""
 
     extra = 0
@@ -91,3 +98,6 @@ class ReadOnlyInline(CarriesInstant, RightsMixin, UnfoldTabularInline):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return can(request.user, "view", self.model)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return self.allowed_fieldsets(request, obj, super().get_fieldsets(request, obj))

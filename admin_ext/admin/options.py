@@ -23,15 +23,20 @@ from admin_ext.access.rights import NotPermitted, check_inside, restrict
 from admin_ext.admin.bulk import BulkViewsMixin
 from admin_ext.admin.changelist import FilterSetChangeList
 from admin_ext.admin.changes import ChangesViewMixin
+from admin_ext.admin.columns import ColumnRightsMixin
 from admin_ext.admin.comparing import CompareViewMixin
 from admin_ext.admin.documents import DocumentsMixin
+from admin_ext.admin.entries import EntriesViewMixin
 from admin_ext.admin.forms import RecordForm
 from admin_ext.admin.notes import NotesMixin
 from admin_ext.admin.past import PastMixin, in_its_time
 from admin_ext.admin.reasons import posted_reason, reason_context, refuse_silence
 from admin_ext.admin.related import RelatedList, hide_related, shown
+from admin_ext.admin.revealing import RevealViewsMixin
 from admin_ext.admin.reverting import RevertViewsMixin
 from admin_ext.admin.rights import RightsMixin
+from admin_ext.admin.screens.explain import access_buttons
+from admin_ext.admin.screens.refusals import missed_hint
 from admin_ext.admin.transfers import TransferViewsMixin
 from admin_ext.admin.verbs import Verb
 from admin_ext.audit.access_log import note_view
@@ -49,12 +54,15 @@ from admin_ext.services import ReasonMissing, Refused, told_why
 class ModelAdmin(
     PastMixin,
     RevertViewsMixin,
+    RevealViewsMixin,
     ChangesViewMixin,
     CompareViewMixin,
     BulkViewsMixin,
     TransferViewsMixin,
+    EntriesViewMixin,
     DocumentsMixin,
     NotesMixin,
+    ColumnRightsMixin,
     RightsMixin,
     UnfoldModelAdmin,
 ):
@@ -104,7 +112,7 @@ class ModelAdmin(
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet, search_term: str
     ) -> tuple[models.QuerySet, bool]:
-        return search(queryset, search_term), False
+        return search(queryset, search_term, request.user), False
 
     @in_its_time
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -126,16 +134,20 @@ class ModelAdmin(
         return [name for name in super().get_fields(request, obj) if name != "record_version"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        return self.add_fieldsets if obj is None and self.add_fieldsets else super().get_fieldsets(request, obj)
+        declared = self.add_fieldsets if obj is None and self.add_fieldsets else super().get_fieldsets(request, obj)
+        return self.allowed_fieldsets(request, obj, declared)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[Any, ...]:
         controlled = tuple(getattr(self.model, "controlled_fields", ()))
         settled = tuple(obj.settled_fields()) if isinstance(obj, Record) else ()
-        return (*super().get_readonly_fields(request, obj), *controlled, *settled)
+        unread = field_rights(request.user, "view", self.model).unread
+        shown = [name for name in (*controlled, *settled) if name not in unread]
+        return (*super().get_readonly_fields(request, obj), *shown)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[RecordForm]:
         form = super().get_form(request, obj, change=change, **kwargs)
         form.late_error = getattr(request, "_opsadmin_late_error", "")
+        form.lacking = [] if obj else self.lacking(request)
         return form
 
     @in_its_time
@@ -264,7 +276,8 @@ class ModelAdmin(
         if row is None:
             return []
         lists = [each.button(request, row, self.admin_site) for each in self.related_lists]
-        return [*self.document_buttons(row), *(each for each in lists if each)]
+        ways = [*self.document_buttons(row), *(each for each in lists if each)]
+        return [*ways, *self.entries_buttons(request, row), *access_buttons(request, row)]
 
     def _change_url(self, row: models.Model) -> str:
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
@@ -301,7 +314,9 @@ class ModelAdmin(
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         mark_missed(request)
-        return super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        response = super()._get_obj_does_not_exist_redirect(request, opts, object_id)
+        messages.info(request, missed_hint(request))
+        return response
 
     # Change sets take the place of Django's log.
     def log_addition(self, *args: Any, **kwargs: Any) -> None:
@@ -362,12 +377,12 @@ def deleted_objects(objs: Any, request: HttpRequest, site: admin.AdminSite) -> t
 
 
 def history_fields(model: type[models.Model], user: Any) -> list[tuple[str, str]]:
-    """The fields of a record whose changes can be asked for, by name and label."""
-    visible = field_rights(user, "view", model).visible
+    """The fields of a record whose changes can be asked for, by name and label: those that the person may read."""
+    readable = field_rights(user, "view", model).readable
     return [
         (field.name, str(field.verbose_name).capitalize())
         for field in model._meta.fields
-        if field.name in visible and not field.primary_key and field.name not in FOLLOWING_COLUMNS
+        if field.name in readable and not field.primary_key and field.name not in FOLLOWING_COLUMNS
     ]
 
 

@@ -17,6 +17,7 @@ from django.urls import URLPattern, path, reverse
 
 from admin_ext.access.deleted import can_deleted, restrict_deleted
 from admin_ext.access.fields import fields as field_rights
+from admin_ext.access.fields import told, treatment_of
 from admin_ext.access.rights import NotPermitted, can
 from admin_ext.admin.changelist import styled
 from admin_ext.admin.related import shown
@@ -167,7 +168,9 @@ class RevertViewsMixin:
         if not is_revertible(self.model) or not self.has_view_permission(request):
             raise PermissionDenied
         asked, before = request.GET.get("q", "").strip(), request.GET.get("before", "")
-        rows = restrict_deleted(deletions(self.model), request.user, "view").filter(_named(self.model, asked))
+        rows = restrict_deleted(deletions(self.model), request.user, "view").filter(
+            _named(self.model, asked, request.user)
+        )
         if before.isdigit():
             rows = rows.filter(history_id__lt=int(before))
         page = list(rows.select_related("change_set__actor", "change_set__acting_as")[: PAGE + 1])
@@ -197,15 +200,18 @@ class RevertViewsMixin:
         deletion = self._deletion(request, key)
         note_view(self.model(pk=key), actor=request.user, page="deleted")
         entries, more = life_of(self.model, key, user=request.user, before=request.GET.get("before", ""))
-        visible = field_rights(request.user, "view", self.model).visible
+        rights = field_rights(request.user, "view", self.model)
         shown = [
             field
             for field in self.model._meta.fields
-            if field.name in visible and not field.primary_key and field.name not in FOLLOWING_COLUMNS
+            if field.name in rights.visible and not field.primary_key and field.name not in FOLLOWING_COLUMNS
         ]
         names = names_of([(field, getattr(deletion, field.attname, None)) for field in shown], request.user)
         values = [
-            (str(field.verbose_name).capitalize(), in_words(field, getattr(deletion, field.attname, None), names))
+            (
+                str(field.verbose_name).capitalize(),
+                told(in_words(field, getattr(deletion, field.attname, None), names), field.name, rights),
+            )
             for field in shown
         ]
         may_restore = self.has_add_permission(request) and can_deleted(request.user, "add", deletion)
@@ -318,15 +324,20 @@ def _gone(told: Iterable[Recorded]) -> set[tuple[Any, int]]:
     }
 
 
-def _named(model: type[models.Model], asked: str) -> Q:
-    """Rows whose reference begins with what was asked, or whose words have it in them."""
+def _named(model: type[models.Model], asked: str, user: Any) -> Q:
+    """Rows whose reference begins with what was asked, or whose words have it in them; nothing that is not read."""
     if not asked:
         return Q()
-    own = [name for name in (*model.natural_key_fields, *model.search_references) if "__" not in name]
+    own = [
+        name
+        for name in (*model.natural_key_fields, *model.search_references)
+        if "__" not in name and not treatment_of(user, model, name)
+    ]
     columns = [name for name in own if not isinstance(model._meta.get_field(name), models.ForeignKey)]
     found = Q(id=int(asked)) if asked.isdigit() else Q(pk__in=[])
     for name in columns:
         found |= Q(**{f"{name}__istartswith": asked})
     for name in model.search_words:
-        found |= Q(**{f"{name}__icontains": asked})
+        if not treatment_of(user, model, name):
+            found |= Q(**{f"{name}__icontains": asked})
     return found

@@ -15,6 +15,7 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db import models
 
+from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import can, restrict
 from admin_ext.admin.changelist import styled
 from admin_ext.admin.choices import shown_again
@@ -109,7 +110,12 @@ class Verb:
         if self.service.reason_required:
             form.fields.setdefault("reason", ReasonForm.base_fields["reason"])
             form.fields["reason"].required = form.fields["reason"].widget.is_required = True
-        for field in form.fields.values():
+        # A form may begin with what the row has; not with what the person may not read of it.
+        unread = field_rights(user, "view", type(row)).unread if row is not None else ()
+        for name, field in form.fields.items():
+            if name in unread:
+                form.initial.pop(name, None)
+                field.initial = None
             if isinstance(field, RecordField):
                 field.offer(user)
             elif isinstance(field, forms.ModelChoiceField) and has_rights(field.queryset.model):

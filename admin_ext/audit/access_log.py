@@ -12,12 +12,14 @@ from typing import Any
 
 from django.db import DatabaseError, connection, models, transaction
 
-from admin_ext.audit.context import origin_fields
+from admin_ext.audit.context import behind, origin_fields, refuse_looking_only
 from admin_ext.audit.models import Access
 from admin_ext.audit.signing import call_signed
 
 log = logging.getLogger(__name__)
 SUBJECT_LENGTH = 255
+# What takes something out of the house; nobody does so in the place of another.
+TAKING = (Access.EXPORT, Access.DOWNLOAD, Access.EVIDENCE, Access.REVEAL)
 
 
 class NotNoted(Exception):
@@ -34,16 +36,20 @@ def note_access(
     reason: str = "",
     detail: dict[str, Any] | None = None,
     once_in: int | None = None,
+    acting_as: Any = None,
 ) -> int | None:
     """Note one read, in the open transaction if there is one. Returns the event's id. Raises NotNoted.
 
     `model` ("app.Model") and `object_id` say which row, `subject` what else it was in words. The name of a row is not
     kept here: it is told to the reader of the ledger within their rights. With `once_in`, what was noted of this
-    person within so many seconds is not noted again, and None is returned.
+    person within so many seconds is not noted again, and None is returned. While one person looks at the product as
+    another, both are named, and what would be taken out is refused: LookingOnly.
     """
+    if kind in TAKING:
+        refuse_looking_only()
     claim = {
         "kind": str(kind),
-        "actor": getattr(actor, "pk", None),
+        **({"actor": actor.pk, "acting_as": acting_as.pk} if acting_as else behind(actor)),
         "model": model,
         "object_id": object_id,
         "subject": subject.replace("\0", "\ufffd")[:SUBJECT_LENGTH],

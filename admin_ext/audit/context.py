@@ -14,18 +14,22 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 from django.db import connection, transaction
 
 from admin_ext.audit.models import ChangeSet
-from admin_ext.audit.signing import as_json, call_signed, call_unsigned
+from admin_ext.audit.signing import as_json, call_unsigned, open_signed
 
 
 class NoChangeSet(Exception):
     """Something needed the open change set and none is open."""
+
+
+class LookingOnly(Exception):
+    """Who looks at the product as somebody else changes nothing and takes nothing out of the house."""
 
 
 @dataclasses.dataclass
@@ -34,13 +38,16 @@ class Origin:
 
     request_id: uuid.UUID
     address: str | None
+    impersonator: Any = None
+    """The person behind the request, where they look at the product as `impersonated`."""
+    impersonated: Any = None
 
 
 @dataclasses.dataclass
 class Act:
-    """An open change set: its id is known before its row is written, which happens when a first row is recorded."""
+    """An open change set. Its row is written when a first row is recorded."""
 
-    id: int
+    begun: Callable[[], Any]
     actor: Any
     door: str
     verb: str
@@ -49,6 +56,11 @@ class Act:
     counts: dict[str, int] = dataclasses.field(default_factory=dict)
     rows: int = 0
     """Rows recorded, as far as this process was told: an act that ends with its transaction is counted there."""
+
+    @property
+    def id(self) -> int:
+        """The key of its change set, whose row may not be written yet."""
+        return int(self.begun())
 
     def describe(self, *, verb: str = "", reason: str = "", **fields: Any) -> None:
         """Say more precisely what is being done, as far as it was not said yet."""
@@ -87,7 +99,8 @@ def change_set(
 
     `door` is a `Door`, `verb` the stored name of what is done (`orders.ship`), `fields` are further columns of the
     ChangeSet (`ticket`, `selection`, `parent_id`, `acting_as_id`). Its row is kept only when something changed, unless
-    `always`. Raises IntegrityError where a change asks for a reason and none was given.
+    `always`. Raises IntegrityError where a change asks for a reason and none was given, LookingOnly while one looks at
+    the product as somebody else.
     """
     reason = reason.strip()
     joined = _open.get()
@@ -102,7 +115,7 @@ def change_set(
         claim = _claim(
             actor=actor, door=door, verb=verb, reason=reason, acting_as=fields.pop("acting_as_id", None), **fields
         )
-        act = Act(id=_begin(claim), actor=actor, door=str(door), verb=verb, reason=reason, fields=dict(fields))
+        act = Act(begun=_begin(claim), actor=actor, door=str(door), verb=verb, reason=reason, fields=dict(fields))
         with _entered(act):
             yield act
         said_all = (act.verb, act.reason, act.fields) == (verb, reason, fields) and not act.counts
@@ -118,7 +131,7 @@ def resume_change_set(change_set: ChangeSet) -> Iterator[Act]:
         raise RuntimeError("A job's chunk cannot run inside another act.")
     with transaction.atomic():
         act = Act(
-            id=_begin(_resumed(change_set)), actor=change_set.actor, door=change_set.door, verb=change_set.verb,
+            begun=_begin(_resumed(change_set)), actor=change_set.actor, door=change_set.door, verb=change_set.verb,
             reason=change_set.reason, fields={},
         )  # fmt: skip
         with _entered(act):
@@ -129,7 +142,7 @@ def resume_change_set(change_set: ChangeSet) -> Iterator[Act]:
 def open_change_set(*, actor: Any, door: str, verb: str, **fields: Any) -> ChangeSet:
     """Write the change set of a job, to be resumed chunk by chunk and finished by `finish_change_set`."""
     with transaction.atomic():
-        key = _begin(_claim(actor=actor, door=door, verb=verb, lasting=True, **fields))
+        key = _begin(_claim(actor=actor, door=door, verb=verb, lasting=True, **fields))()
         call_unsigned("opsadmin_finish", "{}", False)
         return ChangeSet.objects.get(pk=key)
 
@@ -158,12 +171,14 @@ def _entered(act: Act) -> Iterator[None]:
         _open.reset(token)
 
 
-def _begin(claim: dict[str, Any]) -> int:
-    return call_signed("opsadmin_begin", "act", claim)
+def _begin(claim: dict[str, Any]) -> Callable[[], Any]:
+    """Begin the act; what is returned waits for its number."""
+    return open_signed("opsadmin_begin", "act", claim)
 
 
 def _claim(*, actor: Any, door: str, **said: Any) -> dict[str, Any]:
     """What this process vouches for: who acts through which door, and what is known of the act by now."""
+    refuse_looking_only()
     return {"actor": getattr(actor, "pk", None), "door": str(door), **origin_fields(), **said}
 
 
@@ -175,6 +190,21 @@ def _resumed(change_set: ChangeSet) -> dict[str, Any]:
         "door": change_set.door,
         "lasting": True,
     }
+
+
+def refuse_looking_only() -> None:
+    """Raise LookingOnly while the current request is of somebody who looks at the product as somebody else."""
+    here = origin.get()
+    if here is not None and here.impersonator is not None:
+        raise LookingOnly(f"You look at the product as {here.impersonated}: nothing can be changed or taken out.")
+
+
+def behind(actor: Any) -> dict[str, Any]:
+    """`actor` and `acting_as` of what a person does: while one looks as another, both are named."""
+    here, key = origin.get(), getattr(actor, "pk", None)
+    if here is not None and here.impersonator is not None and key == here.impersonated.pk:
+        return {"actor": here.impersonator.pk, "acting_as": key}
+    return {"actor": key}
 
 
 def origin_fields() -> dict[str, Any]:

@@ -45,9 +45,9 @@ class Door(models.TextChoices):
 class ChangeSet(models.Model):
     """One act: who, when, why, through which door. History rows carry its id.
 
-    The database writes it (`sql/act_v2.sql`): when the act's first row is recorded, and completes it once, when the
-    act ends; the change set of a job lasts over many transactions. Nobody else writes it, and the triggers below refuse
-    every other change.
+    The database writes it (`sql/act_v2.sql`): when the act's first row is recorded, complete; where the act goes on, it
+    is completed at its end. The change set of a job lasts over many transactions. Nobody else writes it, and the
+    triggers below refuse every change by a later transaction.
     """
 
     owner_field = "actor"
@@ -114,7 +114,7 @@ class ChangeSet(models.Model):
             RefuseTrigger(
                 name="change_set_is_final",
                 operations="UPDATE",
-                unless="OLD.finished_at IS NULL",
+                unless="OLD.finished_at IS NULL OR OLD.xid = pg_current_xact_id()::text::bigint",
                 message="A finished change set is final.",
             ),
             RefuseTrigger(
@@ -139,6 +139,8 @@ class Access(models.TextChoices):
     DOWNLOAD = "download", "Downloaded a file"
     EVIDENCE = "evidence", "Took evidence"
     RIGHTS = "rights", "Rights changed"
+    IMPERSONATE = "impersonate", "Looked as somebody else"
+    ELEVATION = "elevation", "Elevated session"
 
 
 class AccessEvent(models.Model):
@@ -155,6 +157,16 @@ class AccessEvent(models.Model):
         db_index=False,
         null=True,
         related_name="+",
+    )
+    acting_as = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="As whom the actor looked at the product, if as somebody else.",
     )
     at = models.DateTimeField()
     model = models.CharField(max_length=100, blank=True, help_text="The model that was read, e.g. accounts.User.")

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -18,15 +19,38 @@ import orjson
 import psycopg
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.utils import DatabaseErrorWrapper
+
+from admin_ext.audit.opening import open_with
 
 
 def call_signed(function: str, purpose: str, claim: dict[str, Any]) -> Any:
     """Call a function of the database with a claim signed for `purpose`, and return what it returns."""
-    said = as_json({**claim, "at": time.time()})
-    signature = hmac.digest(application_keys()[0], purpose.encode() + b"|" + said, "sha256")
+    said, signature = signed(purpose, claim)
     return call_unsigned(function, said.decode(), signature)
+
+
+def open_signed(function: str, purpose: str, claim: dict[str, Any]) -> Callable[[], Any]:
+    """As `call_signed`, for what a transaction opens with: the call is under way, what it returns is had by calling."""
+    said, signature = signed(purpose, claim)
+    hexadecimal = b"\\x" + signature.hex().encode()
+    opening = open_with(connections[DEFAULT_DB_ALIAS], f"SELECT public.{function}($1, $2)", [said, hexadecimal])
+    if opening is None:
+        value = call_unsigned(function, said.decode(), signature)
+        return lambda: value
+
+    def returned() -> str:
+        with DatabaseErrorWrapper(connection):
+            return opening.value
+
+    return returned
+
+
+def signed(purpose: str, claim: dict[str, Any]) -> tuple[bytes, bytes]:
+    """The claim as it is told to the database, and its signature."""
+    said = as_json({**claim, "at": time.time()})
+    return said, hmac.digest(application_keys()[0], purpose.encode() + b"|" + said, "sha256")
 
 
 def call_unsigned(function: str, *arguments: Any) -> Any:

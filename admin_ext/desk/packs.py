@@ -40,7 +40,7 @@ from admin_ext.jobs.models import Job
 from admin_ext.jobs.pulse import Pulse
 from admin_ext.jobs.running import JobFailed, Run, job_kind
 from admin_ext.jobs.services import submit_job
-from admin_ext.transfers.exporting import download_rights, keep_output, snapshot, zone_of
+from admin_ext.transfers.exporting import check_still_read, download_rights, keep_output, snapshot, zone_of
 from admin_ext.transfers.writing import CsvWriter
 
 KIND = "desk.evidence"
@@ -81,7 +81,7 @@ def run_evidence(run: Run) -> None:
             Job.objects.filter(pk=run.job.pk).update(rows_done=pulse.total)
             run.add_counts(pack.told())
             # Asked again when the file is fetched.
-            run.save_cursor(models=sorted(pack.counts))
+            run.save_cursor(models=sorted(pack.counts), columns=pack.columns)
         keep_output(
             run,
             path,
@@ -101,6 +101,7 @@ def _check_download(actor: Any, job: Job) -> None:
         model = apps.get_model(label)
         if not hasattr(model, "about") and not can(actor, "view", model):
             raise NotPermitted(f"You have no right to see {model._meta.verbose_name_plural} any more.")
+        check_still_read(actor, model, job.cursor.get("columns", {}).get(label, ()))
 
 
 download_rights[KIND] = _check_download
@@ -114,6 +115,7 @@ class _Pack:
         self.made_at = timezone.now()
         self.counts: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
+        self.columns: dict[str, list[str]] = {}
         self.acts: list[int] = []
         self.kept: list[tuple[int, type[models.Model], int]] = []
         """Act, model and history id of every row in the pack."""
@@ -179,6 +181,7 @@ class _Pack:
                             self.kept.append((row.change_set_id or 0, model, row.history_id))
                 if sheets.rows:
                     self.counts[model._meta.label] = sheets.rows
+                    self.columns[model._meta.label] = columns.names
                     archive.write(file, f"rows/{file.name}")
         archive.write(self.folder / "rows.ndjson", "rows.ndjson")
 

@@ -25,15 +25,17 @@ TECHNICAL = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class Columns:
-    """The columns of a history table that a person may see; `complete` if these are all that there are."""
+    """The columns of a history table that a person may read; `complete` if these are all that there are."""
 
     names: list[str]
     complete: bool
 
 
 def visible_columns(model: type[models.Model], user: Any) -> Columns:
-    """What `user` may see of the rows of `model`'s history. A column whose field is gone is nobody's to see."""
-    allowed = fields(user, "view", model).visible
+    """What `user` may read of the rows of `model`'s history. A column whose field is gone is nobody's to see; dots
+    prove nothing.
+    """
+    allowed = fields(user, "view", model).readable
     mine = {str(field.column) for field in model._meta.concrete_fields if field.name in allowed}
     kept = [str(field.column) for field in model.history.model._meta.concrete_fields]
     kept = [name for name in kept if name not in TECHNICAL]

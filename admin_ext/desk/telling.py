@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_datetime
 from admin_ext.access.fields import fields
 from admin_ext.access.hidden import NOT_VISIBLE
 from admin_ext.access.rights import restrict
+from admin_ext.access.veils import DOTS
 from admin_ext.audit.triggers import FOLLOWING_COLUMNS
 from admin_ext.desk.records import Recorded
 from admin_ext.desk.visibility import recorded_as
@@ -62,7 +63,6 @@ class Teller:
     def __init__(self, user: Any) -> None:
         self.user = user
         self._names: dict[tuple[type[models.Model], int], str] = {}
-        self._visible: dict[type[models.Model], frozenset[str]] = {}
 
     def tell(self, rows: Iterable[Recorded], *, leave_out: frozenset[str] = frozenset()) -> list[RowChange]:
         """Each row in words. `leave_out` names columns that the page says already."""
@@ -71,16 +71,18 @@ class Teller:
         return [self._told(row, leave_out) for row in rows]
 
     def _told(self, row: Recorded, leave_out: frozenset[str]) -> RowChange:
-        changes = []
+        changes, rights = [], fields(self.user, "view", row.model)
         for field in row.model._meta.fields:
             if field.primary_key or field.name in FOLLOWING_COLUMNS or field.column not in row.after:
                 continue
-            if field.name not in self._visible_fields(row.model) or field.column in leave_out:
+            if field.name not in rights.visible or field.column in leave_out:
                 continue
             if row.kind == "~" and field.column not in (row.changed or ()):
                 continue
             before = self._value(row.before if row.kind == "~" else row.after, field) if row.kind != "+" else ""
             after = self._value(row.after, field) if row.kind != "-" else ""
+            if field.name in rights.masked:
+                before, after = DOTS * (row.kind != "+"), DOTS * (row.kind != "-")
             if before or after:
                 label = str(field.verbose_name)
                 changes.append(FieldChange(field.name, label[:1].upper() + label[1:], before, after))
@@ -98,8 +100,9 @@ class Teller:
         known = self._names.get((row.model, row.key))
         if known and known != NOT_VISIBLE:
             return known
+        unread = fields(self.user, "view", row.model).unread
         for name in (*getattr(row.model, "natural_key_fields", ()), "name", "label", "number", "text", "code"):
-            value = row.after.get(name)
+            value = row.after.get(name) if name not in unread else None
             if value and isinstance(value, str | int | Decimal):
                 return str(value)[:60]
         part_of = getattr(row.model, "part_of", "") or next(iter(getattr(row.model, "about", ())), "")
@@ -111,11 +114,6 @@ class Teller:
     def name_of(self, model: type[models.Model], key: int) -> str:
         """The name of a row, if the person may see it."""
         return self._names.get((model, key), NOT_VISIBLE)
-
-    def _visible_fields(self, model: type[models.Model]) -> frozenset[str]:
-        if model not in self._visible:
-            self._visible[model] = frozenset(fields(self.user, "view", model).visible)
-        return self._visible[model]
 
     def _load_names(self, rows: list[Recorded]) -> None:
         wanted: dict[type[models.Model], set[int]] = defaultdict(set)

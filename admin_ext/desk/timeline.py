@@ -91,7 +91,7 @@ def timeline(question: Question, *, user: Any, before: str = "") -> Page:
     if question.model is None:
         found = list(acts.filter(id__lt=mark[0])[: ACTS + 1])
         more, stopped = _next(found), None
-    elif question.field and question.field not in fields(user, "view", question.model).visible:
+    elif question.field and question.field not in fields(user, "view", question.model).readable:
         return Page([], "")
     else:
         found, more, stopped = _by_rows(acts, question, mark)
@@ -103,7 +103,7 @@ def acts_answering(question: Question, *, user: Any) -> models.QuerySet[ChangeSe
     acts = restrict(ChangeSet.objects.all(), user, "view").filter(_about_acts(question))
     if question.model is None:
         return acts
-    if question.field and question.field not in fields(user, "view", question.model).visible:
+    if question.field and question.field not in fields(user, "view", question.model).readable:
         return acts.none()
     condition, params = about_rows(question)
     writing = f"SELECT h.change_set_id FROM {history_table(question.model)} h WHERE {condition or 'true'}"

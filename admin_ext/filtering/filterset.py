@@ -8,6 +8,7 @@ import django_filters
 from django.db import models
 from django.http import QueryDict
 
+from admin_ext.access.fields import treatment_of
 from admin_ext.filtering.filters import AmountRangeFilter, DayRangeFilter, RelatedFilter, YesNoFilter
 
 
@@ -15,8 +16,12 @@ class FilterSet(django_filters.FilterSet):
     """django-filter's FilterSet with the lists' defaults: ranges for days and amounts, several choices at once, and
     related rows offered only as far as the person may see them.
 
-    `request` may be anything with a `user`: a job has no request.
+    `request` may be anything with a `user`: a job has no request. What somebody may not read is no filter of theirs:
+    its answers would tell it.
     """
+
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """The ORM paths that a filter with a `method` looks at, where its field name does not say it."""
 
     FILTER_DEFAULTS: ClassVar[dict[Any, Any]] = {
         **django_filters.FilterSet.FILTER_DEFAULTS,
@@ -28,6 +33,11 @@ class FilterSet(django_filters.FilterSet):
         models.PositiveIntegerField: {"filter_class": AmountRangeFilter},
         models.PositiveSmallIntegerField: {"filter_class": AmountRangeFilter},
     }
+
+    def __init__(self, data: Any = None, queryset: Any = None, *, request: Any = None, prefix: Any = None) -> None:
+        super().__init__(data, queryset, request=request, prefix=prefix)
+        for name in self.base_filters.keys() - self.names_for(getattr(request, "user", None)):
+            del self.filters[name]
 
     @classmethod
     def filter_for_lookup(cls, field: Any, lookup_type: str) -> tuple[type, dict[str, Any]]:
@@ -46,10 +56,22 @@ class FilterSet(django_filters.FilterSet):
         return super().filter_for_lookup(field, lookup_type)
 
     @classmethod
-    def parameters(cls) -> set[str]:
-        """The names under which the filters appear in an address: `credit_limit_min` as well as `status`."""
+    def names_for(cls, user: Any) -> set[str]:
+        """The filters that `user` has: those that look at nothing that is hidden from them or masked."""
+        model = cls._meta.model
+        return {
+            name
+            for name, each in cls.base_filters.items()
+            if model is None
+            or not any(treatment_of(user, model, path) for path in cls.reads.get(name, (each.field_name,)))
+        }
+
+    @classmethod
+    def parameters(cls, user: Any) -> set[str]:
+        """The names under which the filters of `user` appear in an address: `credit_limit_min` as well as `status`."""
         names: set[str] = set()
-        for name, each in cls.base_filters.items():
+        for name in cls.names_for(user):
+            each = cls.base_filters[name]
             suffixes = getattr(each.field_class.widget, "suffixes", [])
             names.update({name}, {f"{name}_{suffix}" for suffix in suffixes if suffix})
         return names

@@ -14,6 +14,7 @@ from typing import Any, Self
 from django.apps import apps
 from django.db import models
 
+from admin_ext.access.fields import treatment_of
 from admin_ext.access.rights import restrict
 from admin_ext.audit.past import as_of, instant_looked_at
 from admin_ext.filtering.filterset import as_querydict, filterset_for
@@ -73,8 +74,8 @@ class Selection:
             rows = rows.filter(pk__in=self.keys)
         if self.filters:
             rows = self._filtered(rows, actor)
-        rows = search(rows, self.search)
-        return rows.order_by(*self.ordering, "pk") if self.ordering else rows.order_by("pk")
+        rows = search(rows, self.search, actor)
+        return rows.order_by(*(name for name in self.ordering if not treatment_of(actor, model, name)), "pk")
 
     def describe(self) -> str:
         """One line for people: «3 picked» or the filters in words, and the instant in their zone."""
@@ -91,7 +92,7 @@ class Selection:
 
     def _filtered(self, rows: models.QuerySet, actor: Any) -> models.QuerySet:
         filterset_class = filterset_for(rows.model)
-        known = filterset_class.parameters() if filterset_class else set()
+        known = filterset_class.parameters(actor) if filterset_class else set()
         if unknown := sorted(set(self.filters) - known):
             raise UnknownFilter(
                 f"{rows.model._meta.verbose_name_plural.capitalize()} have no filter {', '.join(unknown)}. "

@@ -12,9 +12,10 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 
-from admin_ext.access.fields import fields
+from admin_ext.access.fields import fields, has_policies, told, veil
 from admin_ext.access.hidden import NotVisible
 from admin_ext.access.rights import access_of, restrict
+from admin_ext.access.veils import Veiled
 from admin_ext.audit.triggers import FOLLOWING_COLUMNS
 from admin_ext.models import Record
 
@@ -51,14 +52,14 @@ def tell(
     """Each row by its key, in the time that is being read. One query for each foreign key, however many rows."""
     rows = list(rows)
     _bring_related(model, rows, reader)
-    told = told_fields(model, reader, action)
+    shown, rights = told_fields(model, reader, action), fields(reader, action, model)
     # Asked for once: a field may make its list of choices anew each time.
-    labels = {field.name: dict(field.flatchoices) for field in told if field.choices}
+    labels = {field.name: dict(field.flatchoices) for field in shown if field.choices}
     return {
         row.pk: Told(
             name=str(row),
-            values={field.name: _value(row, field, labels) for field in told},
-            stored={field.name: getattr(row, field.attname) for field in told},
+            values={field.name: told(_value(row, field, labels), field.name, rights) for field in shown},
+            stored={field.name: getattr(row, field.attname) for field in shown},
         )
         for row in rows
     }
@@ -104,25 +105,37 @@ def has_rights(model: type[models.Model]) -> bool:
     return hasattr(model, "scopes") or hasattr(model, "natural_key_fields")
 
 
-def hide_related(rows: Iterable[models.Model], user: Any, *, loaded: bool = True) -> None:
-    """Put a stand-in for every related row that `user` may not see: of those that are loaded, or of all; and so on
-    for the related rows of those that are loaded. From then on the rows are for showing, not for saving. Costs at most
-    one query for each foreign key. Rows of the platform name people alone, and who did something is told to everybody.
+def hide_related(rows: Iterable[models.Model], user: Any, *, loaded: bool = True, depth: int = 3) -> None:
+    """Put a stand-in for every related row that `user` may not see: of those that are loaded, or of all; and for every
+    value that they may not read; and so on for the related rows of those that are loaded. From then on the rows are for
+    showing, not for saving. Costs at most one query for each foreign key. Rows of the platform name people alone, and
+    who did something is told to everybody.
     """
-    rows = list(rows)
+    rows = list({id(row): row for row in rows}.values())
     if not rows or not isinstance(rows[0], Record):
         return
     for field in rows[0]._meta.fields:
         if not isinstance(field, models.ForeignKey) or not has_rights(field.related_model):
             continue
-        told = [row for row in rows if getattr(row, field.attname) and (not loaded or field.is_cached(row))]
-        visible = _visible(field.related_model, {getattr(row, field.attname) for row in told}, user)
-        for row in told:
+        referring = [row for row in rows if _refers(row, field) and (not loaded or field.is_cached(row))]
+        visible = _visible(field.related_model, {getattr(row, field.attname) for row in referring}, user)
+        for row in referring:
             if getattr(row, field.attname) not in visible:
                 stand_in: Any = NotVisible()
                 field.set_cached_value(row, stand_in)
-        known = [field.get_cached_value(row) for row in told if field.is_cached(row)]
-        hide_related([each for each in known if isinstance(each, models.Model)], user, loaded=loaded)
+        if not loaded and depth and has_policies(user):
+            # Read later, by a template, they would come with all their values.
+            models.prefetch_related_objects([row for row in referring if not field.is_cached(row)], field.name)
+        known = [field.get_cached_value(row) for row in referring if field.is_cached(row)]
+        if depth:
+            rest = [each for each in known if isinstance(each, models.Model)]
+            hide_related(rest, user, loaded=loaded, depth=depth - 1)
+    veil(rows, user)
+
+
+def _refers(row: Any, field: models.ForeignKey) -> bool:
+    key = getattr(row, field.attname)
+    return bool(key) and not isinstance(key, Veiled)
 
 
 def _visible(model: type[models.Model], keys: set[int], user: Any) -> set[int]:
@@ -132,8 +145,11 @@ def _visible(model: type[models.Model], keys: set[int], user: Any) -> set[int]:
 
 
 def told_fields(model: type[models.Model], reader: Any, action: str = "view") -> list[models.Field]:
-    """The fields that are told of a model: those that the reader may see, without what follows from others."""
-    visible = fields(reader, action, model).visible
+    """The fields that are told of a model: those that the reader may see, without what follows from others. What is
+    masked goes into no file.
+    """
+    rights = fields(reader, action, model)
+    visible = rights.readable if action == "export" else rights.visible
     return [
         field
         for field in model._meta.fields

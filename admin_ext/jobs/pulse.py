@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from django.conf import settings
 from django.db import connection
 
+from admin_ext.access.rights import NotPermitted
 from admin_ext.jobs.running import CancelRequested, FenceLost, Run
 
 
 class Pulse:
     """While the block lasts, renews the run's lease and writes down `done`, once a second or so.
 
-    `check()` raises FenceLost or CancelRequested when the pulse has seen either; call it between batches.
+    `check()` raises FenceLost or CancelRequested when the pulse has seen either, and what `permitted` raised when it was
+    asked last; call it between batches. `permitted` sees the database as it is, outside of the transaction.
     """
 
-    def __init__(self, run: Run, *, phase: str, total: int | None = None) -> None:
-        self.run, self.phase, self.total = run, phase, total
+    def __init__(
+        self, run: Run, *, phase: str, total: int | None = None, permitted: Callable[[], None] | None = None
+    ) -> None:
+        self.run, self.phase, self.total, self.permitted = run, phase, total, permitted
         self.done = 0
         self._stop = threading.Event()
-        self._seen: type[Exception] | None = None
+        self._seen: Exception | None = None
         self._thread = threading.Thread(target=self._beat, name=f"pulse of job {run.job.pk}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -38,7 +43,7 @@ class Pulse:
 
     def check(self) -> None:
         if self._seen is not None:
-            raise self._seen("The pulse of the job has stopped.")
+            raise self._seen
 
     def _beat(self) -> None:
         try:
@@ -57,6 +62,11 @@ class Pulse:
             )
             row = cursor.fetchone()
         if row is None:
-            self._seen = FenceLost
+            self._seen = FenceLost("The pulse of the job has stopped.")
         elif row[0] is not None:
-            self._seen = CancelRequested
+            self._seen = CancelRequested()
+        elif self.permitted is not None:
+            try:
+                self.permitted()
+            except NotPermitted as error:
+                self._seen = error

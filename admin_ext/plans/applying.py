@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps
 from django.db import models, transaction
 from django.utils import timezone
 
-from admin_ext.access.rights import NotPermitted
+from admin_ext.access.rights import NotPermitted, can
 from admin_ext.audit.context import change_set
 from admin_ext.jobs.models import Job
 from admin_ext.jobs.running import JobFailed, Run, job_kind
@@ -20,9 +21,11 @@ from admin_ext.plans.making import sources
 from admin_ext.plans.models import Action, Mode, Plan, PlanRow
 from admin_ext.plans.rows import problem
 from admin_ext.plans.writing import Applier, Failures, applier
-from admin_ext.services import ReasonMissing, Refused
+from admin_ext.services import ReasonMissing, Refused, registry
 
 GOOD = (Action.CREATE, Action.UPDATE, Action.DELETE)
+# What a planned row asks for.
+RIGHTS = {Action.CREATE: "add", Action.UPDATE: "change", Action.DELETE: "delete"}
 
 
 class PlanNotReady(Refused):
@@ -93,17 +96,35 @@ def run_plan(run: Run) -> None:
     with run.chunk(phase="applying", total=plan.good):
         pass
     apply = applier(plan, source)
-    if plan.mode == Mode.ALL_OR_NOTHING:
-        _apply_in_one(run, plan, apply)
-    else:
-        while _apply_next_chunk(run, plan, apply):
-            pass
+    try:
+        if plan.mode == Mode.ALL_OR_NOTHING:
+            _apply_in_one(run, plan, apply)
+        else:
+            while _apply_next_chunk(run, plan, apply):
+                pass
+    except NotPermitted as lost:
+        _refuse_the_rest(run, plan, lost)
+        raise
     with run.chunk(phase="done"):
-        plan.state, plan.applied_at = Plan.State.APPLIED, timezone.now()
-        plan.counts = plan.count_outcomes()
-        plan.save(update_fields=["state", "applied_at", "counts"])
-        Job.objects.filter(pk=run.job.pk).update(counts=plan.counts)
-        run.job.counts = plan.counts
+        _close(run, plan)
+
+
+def _close(run: Run, plan: Plan) -> None:
+    plan.state, plan.applied_at = Plan.State.APPLIED, timezone.now()
+    plan.counts = plan.count_outcomes()
+    plan.save(update_fields=["state", "applied_at", "counts"])
+    Job.objects.filter(pk=run.job.pk).update(counts=plan.counts)
+    run.job.counts = plan.counts
+
+
+def _refuse_the_rest(run: Run, plan: Plan, why: NotPermitted) -> None:
+    """The job stops where its owner lost the right; the plan stays the receipt of every row."""
+    with run.chunk(phase="stopped"):
+        # What this process counted may have been rolled back.
+        done = Job.objects.values_list("cursor", flat=True).get(pk=run.job.pk).get("number", 0)
+        rest = PlanRow.objects.filter(plan=plan, number__gt=done, action__in=GOOD)
+        rest.update(outcome=Action.REFUSED, errors=[problem(str(why))])
+        _close(run, plan)
 
 
 def rehearse_plan(run: Run, plan: Plan) -> None:
@@ -131,7 +152,7 @@ def _apply_next_chunk(run: Run, plan: Plan, apply: Applier) -> bool:
         rows = _next_rows(run, plan, apply.size)
         if not rows:
             return False
-        _write_down(apply(rows, run.actor))
+        _write_down(_applied(run, plan, apply, rows))
         run.save_cursor(number=rows[-1].number)
         Job.objects.filter(pk=run.job.pk).update(rows_done=models.F("rows_done") + len(rows))
         return True
@@ -140,7 +161,7 @@ def _apply_next_chunk(run: Run, plan: Plan, apply: Applier) -> bool:
 def _apply_in_one(run: Run, plan: Plan, apply: Applier) -> None:
     with run.recorded_chunk(phase="applying all rows in one transaction"):
         while rows := _next_rows(run, plan, apply.size):
-            _write_down(apply(rows, run.actor))
+            _write_down(_applied(run, plan, apply, rows))
             run.save_cursor(number=rows[-1].number)
         bad = PlanRow.objects.filter(plan=plan, outcome__in=[Action.REFUSED, Action.DRIFTED]).order_by("number").first()
         if bad:
@@ -150,6 +171,33 @@ def _apply_in_one(run: Run, plan: Plan, apply: Applier) -> None:
                 "All or nothing was asked for."
             )
         Job.objects.filter(pk=run.job.pk).update(rows_done=plan.good)
+
+
+def _applied(run: Run, plan: Plan, apply: Applier, rows: list[PlanRow]) -> Failures:
+    actor = run.actor
+    _check_still_permitted(plan, rows, actor)
+    sources[plan.source].check_may_write(plan, actor)
+    return apply(rows, actor)
+
+
+def _check_still_permitted(plan: Plan, rows: list[PlanRow], actor: Any) -> None:
+    """Raise NotPermitted when the actor has lost what the plan needs: the job stops, what was done before it stays.
+
+    What is lost for single rows is told row by row, by who writes them.
+    """
+    model = plan.get_model()
+    needed = {("import", model)} if plan.source == "import" else set()
+    if verb := registry.get(plan.parameters.get("verb", "")):
+        needed.add((verb.right, apps.get_model(verb.model) if verb.model else model))
+    else:
+        needed |= {(RIGHTS[Action(row.action)], apps.get_model(row.model or plan.model)) for row in rows}
+    for action, each in sorted(needed, key=lambda pair: (pair[0], pair[1]._meta.label)):
+        if not can(actor, action, each):
+            kind = each._meta.verbose_name_plural
+            raise NotPermitted(
+                f"{actor} lost the right to {action.replace('_', ' ')} {kind} before row {rows[0].number}. "
+                "Nothing was changed from there on."
+            )
 
 
 def _next_rows(run: Run, plan: Plan, size: int) -> list[PlanRow]:

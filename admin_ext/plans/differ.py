@@ -72,7 +72,11 @@ class Differ:
         self.cleaners = {name: cleaner(self.fields[name]) for name in self.columns}
         self.references = References(model=model, fields=self.fields, labels=self.labels)
         self.constraints = CheckConstraints(model)
-        self.controlled = field_rights(actor, action, model).controlled
+        rights = field_rights(actor, action, model)
+        self.controlled = rights.controlled
+        # What is taken from history was nobody's choice.
+        self.kept = frozenset() if stored else rights.kept
+        self.kept_in_new = self.kept if stored else self.kept | field_rights(actor, "add", model).kept
         self.defaults = self._defaults()
         self.required = self._required()
         self.column_of = {field.name: field.column for field in model._meta.concrete_fields}
@@ -103,7 +107,9 @@ class Differ:
             value, error = cleaner(proposal.values[name])
             if error:
                 proposal.errors.append(
-                    problem(error[0], column=self._label(name), value=proposal.values[name], advice=error[1])
+                    problem(
+                        error[0], column=self._label(name), value=proposal.values[name], advice=error[1], field=name
+                    )
                 )
             else:
                 values[name] = value
@@ -145,10 +151,16 @@ class Differ:
             return _refused(draft, "The row does not exist any more.")
         values = {name: value for name, value in values.items() if not (value is None and name in self.defaults)}
         errors = [
-            problem(f"{self._label(name)} is missing.", column=self._label(name), advice="Every new row needs it.")
+            problem(
+                f"{self._label(name)} is missing.",
+                column=self._label(name),
+                advice="Every new row needs it.",
+                field=name,
+            )
             for name, may_be_blank, default in self.required
             if (given := values.get(name, default)) is None or (given == "" and not may_be_blank)
         ]
+        errors += [self._not_yours(name, value) for name, value in values.items() if self._is_kept(name, value)]
         if errors:
             draft.errors = errors
             return draft
@@ -178,13 +190,20 @@ class Differ:
                         column=self._label(name),
                         value=value,
                         advice="Use the record's own buttons, or leave the column out.",
+                        field=name,
                     )
                 ]
+                return draft
+            if name in self.kept:
+                draft.action, draft.errors = Action.REFUSED, [self._not_yours(name, value)]
                 return draft
             if value == "" and not field.blank:
                 draft.errors = [
                     problem(
-                        f"{self._label(name)} is missing.", column=self._label(name), advice="It cannot be emptied."
+                        f"{self._label(name)} is missing.",
+                        column=self._label(name),
+                        advice="It cannot be emptied.",
+                        field=name,
                     )
                 ]
                 return draft
@@ -260,6 +279,15 @@ class Differ:
 
     def _label(self, name: str) -> str:
         return self.labels.get(name) or str(self.model._meta.get_field(name).verbose_name)
+
+    def _is_kept(self, name: str, value: Any) -> bool:
+        """Would a new row get a value that the actor may not choose?"""
+        return name in self.kept_in_new and value not in (None, "", self.defaults.get(name))
+
+    def _not_yours(self, name: str, value: Any) -> dict[str, str]:
+        label = self._label(name)
+        advice = "Leave the column out, or leave the value as it is."
+        return problem(f"{label} is not yours to write.", column=label, value=value, advice=advice, field=name)
 
     def _defaults(self) -> dict[str, Any]:
         """What a new row gets where nothing is said; the database knows its own defaults."""

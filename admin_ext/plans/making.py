@@ -36,6 +36,9 @@ class Source:
         """Do one row, for sources whose rows are verbs; others are applied set-based and leave this alone."""
         raise NotImplementedError
 
+    def check_may_write(self, plan: Plan, actor: Any) -> None:
+        """Called before every chunk that is applied. Raises NotPermitted where a right to a column was lost meanwhile."""
+
     def look_again(self, plan: Plan, run: Run, counts: Counter[str]) -> Counter[str]:
         """Called when the rows are written; may find more of them wrong, and returns how many there are of each action."""
         return counts

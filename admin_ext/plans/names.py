@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import models
 
+from admin_ext.access.fields import fields
 from admin_ext.access.rights import restrict
 
 NOT_TOLD = "…"
@@ -21,7 +22,8 @@ def names_then(rows: Iterable[Any], model: Any, user: Any) -> dict[int, str]:
     rows = list(rows)
     own = [name for name in model.natural_key_fields if not model.part_of or name.partition("__")[0] != model.part_of]
     parts = [_step(rows, model, name, user) for name in own]
-    words = [name for name in model.search_words if "__" not in name]
+    readable = fields(user, "view", model).readable
+    words = [name for name in model.search_words if name in readable]
     return {
         row.id: " ".join(
             [

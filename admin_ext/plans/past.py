@@ -48,13 +48,15 @@ class Past:
     def kept(self, now: Any, user: Any) -> dict[str, str]:
         """Fields that stay as they are now, each with the sentence that says why; empty when not to be told of."""
         rights = field_rights(user, "change", self.model)
-        visible = field_rights(user, "view", self.model).visible
+        seen = field_rights(user, "view", self.model)
         settled = now.settled_fields() if isinstance(now, Record) else ()
         kept = {}
         for field in self.fields():
             label = str(field.verbose_name).capitalize()
-            if field.name not in visible:
+            if field.name not in seen.visible:
                 kept[field.name] = ""
+            elif field.name in seen.masked:
+                kept[field.name] = f"{label} is not yours to read and stays as it is."
             elif field.name in rights.controlled:
                 kept[field.name] = f"{label} is changed by its verbs and stays {shown(now, field)}."
             elif not field.editable:

@@ -49,6 +49,7 @@ class References:
                         column=self.labels.get(name) or str(field.verbose_name),
                         value=text,
                         advice="Correct the name, or import the missing row first.",
+                        field=name,
                     )
                 )
 

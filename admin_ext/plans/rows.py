@@ -11,6 +11,8 @@ import orjson
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
+from admin_ext.access.fields import fields
+
 COLUMNS = (
     "plan_id",
     "number",
@@ -51,9 +53,23 @@ class DraftRow:
     model: str = ""
 
 
-def problem(message: str, *, column: str = "", value: Any = "", advice: str = "") -> dict[str, str]:
-    """An error of a row, for people: what, where, and what to do."""
-    return {"column": column, "value": str(value)[:200], "message": message, "advice": advice}
+def problem(message: str, *, column: str = "", value: Any = "", advice: str = "", field: str = "") -> dict[str, str]:
+    """An error of a row, for people: what, where, and what to do. `field` is the model's name for the column."""
+    said = {"column": column, "value": str(value)[:200], "message": message, "advice": advice}
+    return {**said, "field": field} if field else said
+
+
+def told_errors(errors: list[dict[str, str]] | None, model: Any, reader: Any) -> list[dict[str, str]]:
+    """The errors of a row without what `reader` may not read; a column that is hidden is not even named."""
+    rights = fields(reader, "view", model)
+    told = []
+    for error in errors or ():
+        if (name := error.get("field", "")) not in rights.unread:
+            told.append(error)
+        else:
+            column = error["column"] if name in rights.masked else ""
+            told.append(problem("Something is wrong with a value that you may not read.", column=column))
+    return told
 
 
 def write_rows(plan_id: int, rows: Iterable[DraftRow]) -> Counter[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.db import IntegrityError, models
 
+from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import NotPermitted
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
@@ -96,6 +97,7 @@ class EditSource(Source):
         changes: dict[str, dict[str, Any]] = plan.parameters["changes"]
         model = plan.get_model()
         plan.columns = list(changes)
+        check_writable(run.actor, model, changes)
         keys = _selected_keys(plan, run)
         differ = Differ(model=model, actor=run.actor, key=(), columns=changes, action="change")
         attnames = {name: model._meta.get_field(name).attname for name in changes}
@@ -124,6 +126,13 @@ class EditSource(Source):
     def verb(self, plan: Plan) -> str:
         model = plan.get_model()
         return f"{model._meta.app_label}.edit_{model._meta.model_name}"
+
+
+def check_writable(actor: Any, model: type[models.Model], names: Iterable[str]) -> None:
+    """Raises NotPermitted unless the actor may write these columns."""
+    if lost := sorted(set(names) - field_rights(actor, "change", model).writable):
+        labels = ", ".join(str(model._meta.get_field(name).verbose_name) for name in lost)
+        raise NotPermitted(f"You have no right to write {labels} of {model._meta.verbose_name_plural}.")
 
 
 def _selected_keys(plan: Plan, run: Run) -> list[int]:

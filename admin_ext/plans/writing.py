@@ -14,7 +14,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
 from admin_ext.access.fields import fields as field_rights
-from admin_ext.access.rights import NotPermitted, OutOfScope, access_of, check_inside, restrict
+from admin_ext.access.rights import NotPermitted, access_of, check_inside, restrict
 from admin_ext.plans.making import Source
 from admin_ext.plans.models import Action, Plan, PlanRow
 from admin_ext.plans.refusals import DatabaseRefused, told
@@ -77,7 +77,7 @@ class _Table:
         try:
             with transaction.atomic():
                 return self._apply(rows, actor)
-        except (*DatabaseRefused, OutOfScope) as error:
+        except (*DatabaseRefused, NotPermitted, Refused) as error:
             if len(rows) == 1:
                 return {rows[0].pk: (Action.REFUSED, told(error, self.model))}
         half = len(rows) // 2

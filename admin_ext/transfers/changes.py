@@ -21,12 +21,12 @@ from admin_ext.audit.past import as_of
 from admin_ext.filtering.changes import Changes, changes_between
 from admin_ext.filtering.instants import in_words
 from admin_ext.filtering.selection import Selection, UnknownFilter
-from admin_ext.filtering.telling import Difference, Told, differences, tell
+from admin_ext.filtering.telling import Difference, Told, differences, tell, told_fields
 from admin_ext.jobs.models import Job
 from admin_ext.jobs.pulse import Pulse
 from admin_ext.jobs.running import JobFailed, Run, job_kind
 from admin_ext.jobs.services import submit_job
-from admin_ext.transfers.exporting import keep_output, open_writer, snapshot, zone_of
+from admin_ext.transfers.exporting import keep_output, open_writer, rights_unchanged, snapshot, zone_of
 
 COLUMNS = ["change", "key", "record", "field", "before", "after"]
 TOLD = 1000
@@ -57,10 +57,11 @@ def run_changes(run: Run) -> None:
     since, until = (datetime.fromisoformat(arguments[name]) for name in ("since", "until"))
     _check(actor, selection)
     model, zone = selection.get_model(), zone_of(actor)
+    unchanged = rights_unchanged(run, model)
     with tempfile.TemporaryDirectory(prefix="opsadmin-changes-") as folder, timezone.override(zone):
         path = Path(folder) / f"changes.{arguments['format']}"
         try:
-            with snapshot(), Pulse(run, phase="comparing") as pulse:
+            with snapshot(), Pulse(run, phase="comparing", permitted=unchanged) as pulse:
                 changes = changes_between(selection, actor=actor, since=since, until=until, action="export")
                 pulse.total = sum(len(keys) for _, keys in changes)
                 with open_writer(path, model, COLUMNS, actor) as writer:
@@ -72,9 +73,12 @@ def run_changes(run: Run) -> None:
                         pulse.done += len(told)
         except UnknownFilter as error:
             raise JobFailed(str(error)) from error
+        unchanged()
         with run.chunk(phase="written", total=pulse.total):
             Job.objects.filter(pk=run.job.pk).update(rows_done=pulse.done)
             run.add_counts({kind: len(keys) for kind, keys in changes})
+            # Asked again when the file is fetched.
+            run.save_cursor(columns=[field.name for field in told_fields(model, actor, "export")])
         name = f"{model._meta.verbose_name_plural}-changes-{since.astimezone(zone):%Y-%m-%dT%H%M}"
         name += f"-to-{until.astimezone(zone):%Y-%m-%dT%H%M}.{arguments['format']}"
         keep_output(run, path, name=name, told={"rows_written": writer.rows, "changes": True})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import zoneinfo
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from django.db import connection, models, transaction
 from django.utils import timezone
 
 from admin_ext.access.fields import fields as field_rights
-from admin_ext.access.rights import NotPermitted, can
+from admin_ext.access.rights import NotPermitted, access_of, can, whole_of
 from admin_ext.audit.access_log import NotNoted, note_access
 from admin_ext.audit.models import Access, Door
 from admin_ext.filtering.selection import Selection, UnknownFilter
@@ -60,9 +60,9 @@ def submit_export(*, actor: Any, selection: Selection, format: str = "csv", colu
 
 
 def check_columns(resource: type[ModelResource], actor: Any, columns: list[str] | None) -> list[str]:
-    """The columns to write, all of the resource's unless said; within what the person may see. Raises UnknownColumn."""
-    visible = field_rights(actor, "export", resource.get_model()).visible
-    known = [name for name in resource.field_names() if name in visible]
+    """The columns to write, all of the resource's unless said; within what the person may read. Raises UnknownColumn."""
+    readable = field_rights(actor, "export", resource.get_model()).readable
+    known = [name for name in resource.field_names() if name in readable]
     if unknown := [name for name in columns or () if name not in known]:
         raise UnknownColumn(f"There is no column {', '.join(unknown)}. There are: {', '.join(known)}.")
     return list(columns or known)
@@ -76,7 +76,10 @@ def run_export(run: Run) -> None:
     actor = run.actor
     if not can(actor, "export", resource.get_model()):
         raise NotPermitted(f"You have no right to export {resource.get_model()._meta.verbose_name_plural}.")
-    columns = check_columns(resource, actor, arguments["columns"])
+    try:
+        columns = check_columns(resource, actor, arguments["columns"])
+    except UnknownColumn as error:
+        raise JobFailed(f"{error} What you may read has changed since you asked for the export.") from error
     # Days in filters are days in the owner's zone, as on the page.
     with tempfile.TemporaryDirectory(prefix="opsadmin-export-") as folder, timezone.override(zone_of(actor)):
         path = Path(folder) / f"export.{arguments['format']}"
@@ -106,6 +109,9 @@ def download(*, actor: Any, file: JobFile) -> JobFile:
         model = Selection.from_json(file.job.arguments["selection"]).get_model()
         if not can(actor, "export", model):
             raise NotPermitted(f"You have no right to export {model._meta.verbose_name_plural} any more.")
+        check_still_read(
+            actor, model, file.job.arguments.get("columns") or file.job.cursor.get("columns", ()), "export"
+        )
     if file.job and (check := download_rights.get(file.job.kind)):
         check(actor, file.job)
     with transaction.atomic():
@@ -115,24 +121,73 @@ def download(*, actor: Any, file: JobFile) -> JobFile:
     return file
 
 
+def check_still_read(actor: Any, model: type[models.Model], columns: Iterable[str], action: str = "view") -> None:
+    """Raises NotPermitted where a file has columns that the actor may not read any more. Names of fields or columns."""
+    readable = field_rights(actor, action, model).readable
+    named = {name: field for field in model._meta.concrete_fields for name in (field.name, field.column)}
+    if lost := [named[name] for name in columns if name in named and named[name].name not in readable]:
+        labels = ", ".join(str(field.verbose_name) for field in lost)
+        raise NotPermitted(
+            f"The file tells {labels} of {model._meta.verbose_name_plural}, which you have no right to read any more. "
+            "Make it anew."
+        )
+
+
 def _write(
     run: Run, path: Path, selection: Selection, resource: type[ModelResource], columns: list[str], actor: Any
 ) -> tuple[int, int]:
     model = resource.get_model()
-    # One snapshot for counting and reading; the pulse tells of progress from outside of it.
+    unchanged = rights_unchanged(run, model)
+    # One snapshot for counting and reading; the pulse tells of progress, and asks for the rights, from outside of it.
     with snapshot(), selection.moment():
         rows = selection.resolve(actor=actor, action="export")
         expected = rows.count()
-        with open_writer(path, model, columns, actor) as writer, Pulse(run, phase="writing", total=expected) as pulse:
+        with (
+            open_writer(path, model, columns, actor) as writer,
+            Pulse(run, phase="writing", total=expected, permitted=unchanged) as pulse,
+        ):
             for batch in _fetched(rows.values_list(*(resource.path(name) for name in columns))):
                 pulse.check()
                 for row in batch:
                     writer.write(row)
                 pulse.done = writer.rows
+    unchanged()
     with run.chunk(phase="written", total=expected):
         Job.objects.filter(pk=run.job.pk).update(rows_done=writer.rows)
         run.add_counts({"rows": writer.rows})
     return writer.rows, expected
+
+
+def rights_unchanged(run: Run, model: type[models.Model]) -> Callable[[], None]:
+    """What asks, whenever it is called, whether the owner of the job may still take out what they could when it began.
+
+    A snapshot does not see a right that is taken while it is read. Where it was, the question raises NotPermitted.
+    """
+    before = _mark(run.actor, model)
+
+    def ask() -> None:
+        if _mark(run.actor, model) != before:
+            raise NotPermitted(
+                "Your rights changed while the file was written, so it was thrown away. Start it again for what you may "
+                "have now."
+            )
+
+    return ask
+
+
+def _mark(actor: Any, model: type[models.Model]) -> tuple[Any, ...]:
+    """All that decides which rows and columns of a model somebody takes out."""
+    access, whole, rights = access_of(actor), whole_of(model), field_rights(actor, "export", model)
+    places = [access.places(dimension) for dimension in getattr(whole, "scopes", {})]
+    granted = [sorted(rows) if isinstance(rows, list) else rows.count() for rows in access.granted(whole, "export")]
+    return (
+        actor.is_superuser,
+        access.holds(model, "export"),
+        [None if keys is None else sorted(keys) for keys in places],
+        granted,
+        rights.visible,
+        rights.readable,
+    )
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from admin_ext.plans.models import Action, Plan, PlanRow
+from admin_ext.plans.rows import told_errors
 from admin_ext.transfers.writing import CsvWriter, Dialect, WorkbookWriter
 
 REASON = "reason"
@@ -20,8 +21,11 @@ def failed_rows(plan: Plan) -> Any:
     return PlanRow.objects.filter(plan=plan).filter(Q(action__in=FAILED) | Q(outcome__in=FAILED)).order_by("number")
 
 
-def write_failed_rows(plan: Plan, path: Path) -> int:
-    """Write the failed rows of a plan, in the shape of the file that it read if it read one; returns how many."""
+def write_failed_rows(plan: Plan, path: Path, *, reader: Any = None) -> int:
+    """Write the failed rows of a plan, in the shape of the file that it read if it read one; returns how many.
+
+    What is wrong is told to `reader`, who made the plan unless said, as far as they may read the values it is about.
+    """
     detected = plan.parameters.get("detected", {})
     header = [*(plan.header or NAMED), REASON]
     if detected.get("format") in (None, "csv"):
@@ -35,7 +39,7 @@ def write_failed_rows(plan: Plan, path: Path) -> int:
         for row in failed_rows(plan).iterator():
             cells = list(row.raw or []) if plan.header else named(plan, row)
             cells += [None] * (len(header) - 1 - len(cells))
-            out.write([*cells, told(row)])
+            out.write([*cells, told(row, plan, reader or plan.created_by)])
     return out.rows
 
 
@@ -49,10 +53,10 @@ def suffix(plan: Plan) -> str:
     return ".csv" if plan.parameters.get("detected", {}).get("format") in (None, "csv") else ".xlsx"
 
 
-def told(row: PlanRow) -> str:
+def told(row: PlanRow, plan: Plan, reader: Any) -> str:
     """A row's errors as one line: where, what, what to do."""
     parts = []
-    for error in row.errors or ():
+    for error in told_errors(row.errors, plan.model_of(row), reader):
         value = f" “{error['value']}”" if error.get("value") else ""
         where = f"{error['column']}{value}: " if error.get("column") else ""
         parts.append(f"{where}{error['message']} {error.get('advice', '')}".strip())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.core.files import File
+from django.db import models
 
+from admin_ext.access.fields import fields
 from admin_ext.access.rights import NotPermitted, can
 from admin_ext.audit.models import Door
 from admin_ext.jobs.models import JobFile
@@ -22,6 +24,20 @@ from admin_ext.transfers.reading import FileNotReadable, Row, Table, open_table
 from admin_ext.transfers.resources import resource_for
 
 
+class ColumnNotYours(NotPermitted):
+    """A file brings a column that is hidden from who imports it, or masked for them."""
+
+
+def check_columns(actor: Any, model: type[models.Model], columns: Iterable[str]) -> None:
+    """Raises ColumnNotYours. A column that is only read is let in: a row that would change it is refused by itself."""
+    if unread := [name for name in columns if name in fields(actor, "import", model).unread]:
+        labels = " and ".join(str(model._meta.get_field(name).verbose_name) for name in unread)
+        raise ColumnNotYours(
+            f"You may not read {labels} of {model._meta.verbose_name_plural}, so a file of yours cannot bring it. "
+            "Leave the column out, or have it imported by somebody who may read it."
+        )
+
+
 def submit_import(
     *,
     actor: Any,
@@ -31,14 +47,14 @@ def submit_import(
     profile: Profile | None = None,
     mapping: dict[str, Any] | None = None,
 ) -> Plan:
-    """Keep a file and have a plan made of it. Raises NotPermitted, NoResource, MappingNotUsable."""
+    """Keep a file and have a plan made of it. Raises NotPermitted, NoResource, MappingNotUsable, ColumnNotYours."""
     declared = resource_for(resource)
     model = declared.get_model()
     if not can(actor, "import", model):
         raise NotPermitted(f"You have no right to import {model._meta.verbose_name_plural}.")
     chosen = mapping if mapping is not None else profile.mapping if profile else None
     if chosen is not None:
-        Mapping.from_json(chosen, resource=model._meta.label)
+        check_columns(actor, model, Mapping.from_json(chosen, resource=model._meta.label).columns)
     kept = store_file(actor=actor, source=source, name=name, kind=JobFile.Kind.INPUT)
     return submit_plan(
         actor=actor,
@@ -63,6 +79,9 @@ class ImportSource(Source):
         except (FileNotReadable, MappingNotUsable) as error:
             raise JobFailed(str(error)) from error
 
+    def check_may_write(self, plan: Plan, actor: Any) -> None:
+        check_columns(actor, plan.get_model(), plan.parameters["mapping"]["columns"])
+
     def verb(self, plan: Plan) -> str:
         model = plan.get_model()
         return f"{model._meta.app_label}.import_{model._meta.model_name}"
@@ -79,6 +98,7 @@ class ImportSource(Source):
             if stored
             else Mapping.by_name(table.header, resource=plan.model)
         )
+        check_columns(run.actor, declared.get_model(), mapping.columns)
         self._introduce(plan, table, mapping)
         extractors = mapping.extractors(table.header)
         differ = Differ(
@@ -125,7 +145,7 @@ class ImportSource(Source):
                 value, error = extract(row.cells)
                 if error:
                     label = mapping.labels.get(name, name)
-                    proposal.errors.append(problem(error[0], column=label, value=value, advice=error[1]))
+                    proposal.errors.append(problem(error[0], column=label, value=value, advice=error[1], field=name))
                 else:
                     proposal.values[name] = value
             proposals.append(proposal)

@@ -11,7 +11,19 @@ from django.db.models import Prefetch
 
 from admin_ext.access.rights import restrict
 from admin_ext.access.scopes import scope_models
-from admin_ext.admin import ModelAdmin, ReasonForm, TabularInline, Verb, display, register
+from admin_ext.admin import (
+    AssignViewMixin,
+    ModelAdmin,
+    ReasonForm,
+    RoleFileViewsMixin,
+    RoleRightsMixin,
+    TabularInline,
+    Verb,
+    display,
+    register,
+)
+from admin_ext.admin.reasons import posted_reason
+from admin_ext.granting.telling import sentence
 from apps.accounts import services
 from apps.accounts.models import Membership, Role, Team, TeamMembership, User
 
@@ -19,48 +31,16 @@ from apps.accounts.models import Membership, Role, Team, TeamMembership, User
 admin.site.unregister(Group)
 
 
-class RoleForm(ReasonForm):
-    role = forms.ModelChoiceField(queryset=Role.objects.order_by("name"))
-    field_order = ["role", "reason"]
-
-
-def places() -> list[tuple[str, list[tuple[str, str]]]]:
-    """Every place of every scope dimension, as choices."""
-    return [
-        (
-            str(model._meta.verbose_name_plural).capitalize(),
-            [(f"{model.dimension}:{row.natural_key()[0]}", str(row)) for row in model._default_manager.all()],
-        )
-        for model in scope_models()
-    ]
-
-
-class PlaceForm(ReasonForm):
-    place = forms.ChoiceField(choices=places, help_text="Everything below it is included.")
-    field_order = ["place", "reason"]
-
-
 class PasswordForm(forms.Form):
     password = forms.CharField(widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False)
     reason = forms.CharField(widget=forms.Textarea, required=False)
 
 
-class RoleRightsForm(ReasonForm):
-    permissions = forms.ModelMultipleChoiceField(
-        queryset=Permission.objects.select_related("content_type"), required=False, label="Rights"
-    )
-    field_order = ["permissions", "reason"]
-
-
 @register(User)
-class UserAdmin(ModelAdmin):
+class UserAdmin(AssignViewMixin, ModelAdmin):
     list_display = ["username", "full_name", "email", "shown_roles", "is_active", "last_login"]
     readonly_fields = ["shown_roles", "shown_places", "last_login", "date_joined", "password_changed_at", "is_active"]
     verbs = (
-        Verb(services.give_role, "Give a role", "badge", RoleForm, bulk=False),
-        Verb(services.take_role, "Take a role", "badge", RoleForm, bulk=False),
-        Verb(services.give_place, "Let into a place", "add_location", PlaceForm, bulk=False),
-        Verb(services.take_place, "Take from a place", "wrong_location", PlaceForm, bulk=False),
         Verb(services.set_password, "Set password", "password", PasswordForm, bulk=False),
         Verb(services.deactivate_user, "Deactivate", "person_off", ReasonForm, danger=True),
         Verb(services.reactivate_user, "Reactivate", "person"),
@@ -87,6 +67,9 @@ class UserAdmin(ModelAdmin):
             grants = model.user_grants_model.objects.filter(content_object__in=seen)
             people = people.prefetch_related(Prefetch(_grants(model), grants.select_related("content_object")))
         return people
+
+    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+        return False  # the record names people for ever
 
     def save_model(self, request: Any, obj: User, form: Any, change: bool) -> None:
         if not change:
@@ -127,12 +110,30 @@ class MembershipInline(TabularInline):
 
 
 @register(Role)
-class RoleAdmin(ModelAdmin):
-    list_display = ["name"]
+class RoleAdmin(RoleFileViewsMixin, RoleRightsMixin, ModelAdmin):
+    list_display = ["name", "shown_rights"]
     search_fields = ["name"]
-    fields = ["name"]
+    fields = ["name", "shown_rights_whole"]
+    readonly_fields = ["shown_rights_whole"]
     inlines = [MembershipInline]
-    verbs = (Verb(services.set_role_rights, "Set rights", "key", RoleRightsForm, bulk=False),)
+
+    def get_queryset(self, request: Any) -> Any:
+        return (
+            super()
+            .get_queryset(request)
+            .prefetch_related(Prefetch("permissions", Permission.objects.select_related("content_type")))
+        )
+
+    def delete_model(self, request: Any, obj: Role) -> None:
+        services.delete_role(actor=request.user, role=obj, reason=posted_reason(request))
+
+    @display(description="what its holders may do")
+    def shown_rights(self, role: Role) -> str:
+        return sentence(role.permissions.all(), kinds=3)
+
+    @display(description="what its holders may do")
+    def shown_rights_whole(self, role: Role) -> str:
+        return sentence(role.permissions.all())
 
 
 class TeamMembershipInline(TabularInline):

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 
+from admin_ext.access.superusers import SuperuserTrigger
 from admin_ext.audit.history import History
 from admin_ext.models import Record
 from admin_ext.querysets import RecordQuerySet
@@ -60,6 +61,7 @@ class User(Record, AbstractUser):
             ("impersonate_user", "Can look at the product as somebody else"),
             ("invite_user", "Can invite people"),
         ]
+        triggers = [SuperuserTrigger()]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
@@ -100,6 +102,7 @@ class Role(Group):
     class Meta:
         proxy = True
         default_permissions = ("view", "add", "change", "delete", "grant")
+        permissions = [("entrust_role", "Can hand on rights over the business without holding them")]
 
 
 class RolePermission(Group.permissions.through):  # type: ignore[name-defined]

@@ -15,6 +15,7 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Ord, Substr
 
+from admin_ext.access.trees import TreeTrigger
 from admin_ext.models import Record
 from apps.catalogue.querysets import PriceQuerySet, ProductQuerySet
 from apps.customers.models import country_choices, currency_choices, validate_code
@@ -48,6 +49,7 @@ class Category(Record):
         constraints = [
             models.CheckConstraint(condition=~Q(parent=F("id")), name="a_category_is_not_its_own_parent"),
         ]
+        triggers = [TreeTrigger()]
 
     def __str__(self) -> str:
         return self.name
@@ -115,6 +117,7 @@ class Product(Record):
         EXEMPT = "exempt", "Exempt"
 
     natural_key_fields = ("sku",)
+    derived_fields = {"price": ("list_price", "prices__amount"), "available": ("stock_levels__available",)}
     search_words = ("name",)
     controlled_fields = ("status", "brought_in")
 

@@ -17,6 +17,8 @@ class WarehouseFilterSet(FilterSet):
 class StockLevelFilterSet(FilterSet):
     below_reorder_point = YesNoFilter(method="filter_below_reorder_point", label="Below reorder point")
 
+    reads = {"below_reorder_point": ("available", "reorder_level")}
+
     class Meta:
         model = StockLevel
         fields = [

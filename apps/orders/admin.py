@@ -126,11 +126,11 @@ class OrderLineInline(TabularInline):
     def line(self, line: OrderLine) -> int | None:
         return line.number or None
 
-    @display(description="allocated")
+    @display(description="allocated", ordering="allocated_quantity")
     def allocated(self, line: OrderLine) -> int:
         return line.allocated_quantity
 
-    @display(description="shipped")
+    @display(description="shipped", ordering="shipped_quantity")
     def shipped(self, line: OrderLine) -> int:
         return line.shipped_quantity
 
@@ -262,11 +262,11 @@ class OrderAdmin(ModelAdmin):
     def shown_total(self, order: Order) -> str | None:
         return money(order.net_total, order.currency)
 
-    @display(description="gross total")
+    @display(description="gross total", ordering="gross_total")
     def shown_gross(self, order: Order) -> str | None:
         return money(order.gross_total, order.currency)
 
-    @display(description="discount")
+    @display(description="discount", ordering="discount_total")
     def shown_discount(self, order: Order) -> str | None:
         return money(order.discount_total, order.currency)
 
@@ -334,6 +334,7 @@ class ShipmentAdmin(OfAnOrder):
                 "lines": list(shipment.lines.to_pack()),
                 "weight": shipment.lines.weight(),
             },
+            derived={"weight": "lines__order_line__product__weight"},
         ),
     )
     fieldsets = [

@@ -16,6 +16,8 @@ class OrderFilterSet(FilterSet):
     late = YesNoFilter(method="filter_late", label="Late")
     product = RelatedFilter(Product, field_name="lines__product", method="filter_product", label="Product")
 
+    reads = {"late": ("state", "required_on")}
+
     class Meta:
         model = Order
         fields = [

@@ -16,6 +16,7 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
+from admin_ext.access.scope_keys import ScopeKeyTrigger, scope_key
 from admin_ext.audit.triggers import GuardedTrigger, read_sql
 from admin_ext.models import Record
 from apps.customers.models import country_choices, currency_choices
@@ -51,9 +52,10 @@ class Order(Record):
     State = State
     MOVES: ClassVar = MOVES
 
-    scopes = {"region": "customer__region", "warehouse": "warehouse"}
+    scopes = {"region": "region", "warehouse": "warehouse"}
     natural_key_fields = ("number",)
     search_references = ("customer_reference",)
+    derived_fields = {"late_by": ("state", "required_on")}
     search_words = ("ship_to_name",)
     controlled_fields = ("state", "shipped_on", "brought_in")
 
@@ -63,7 +65,6 @@ class Order(Record):
         db_default=next_number("SO", "orders_order_number"),
         help_text="Ours begin with SO-; orders brought in keep the number they had.",
     )
-    # Customer and warehouse: their indexes are those of the lists below.
     customer = models.ForeignKey("customers.Customer", on_delete=models.PROTECT, db_index=False, related_name="orders")
     warehouse = models.ForeignKey(
         "inventory.Warehouse",
@@ -74,6 +75,7 @@ class Order(Record):
         related_name="orders",
         help_text="Where the goods leave from.",
     )
+    region = scope_key("customers.Region", help_text="Its customer's, where lists of a region's orders look for it.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
     ordered_on = models.DateField(db_default=Now())
     required_on = models.DateField(null=True, blank=True, help_text="The day by which the customer wants it.")
@@ -151,8 +153,7 @@ class Order(Record):
                 violation_error_message="The day it was shipped is before the day of the order.",
             ),
             models.CheckConstraint(
-                condition=~Q(state="allocated") | Q(warehouse__isnull=False),
-                name="an_allocated_order_has_a_warehouse",
+                condition=~Q(state="allocated") | Q(warehouse__isnull=False), name="an_allocated_order_has_a_warehouse"
             ),
         ]
         indexes = [
@@ -160,10 +161,9 @@ class Order(Record):
             models.Index(fields=["state", "-ordered_on", "-id"], name="order_state_day"),
             models.Index(fields=["customer", "-ordered_on", "-id"], name="order_customer_day"),
             models.Index(fields=["warehouse", "state", "-ordered_on", "-id"], name="order_warehouse_state_day"),
+            models.Index(fields=["region", "warehouse", "-ordered_on", "-id"], name="order_region_warehouse_day"),
             models.Index(
-                fields=["required_on"],
-                condition=Q(state__in=["confirmed", "allocated"]),
-                name="order_to_be_shipped_by",
+                fields=["required_on"], condition=Q(state__in=["confirmed", "allocated"]), name="order_to_be_shipped_by"
             ),
             models.Index(
                 fields=["customer_reference"],
@@ -174,6 +174,7 @@ class Order(Record):
             GinIndex(SearchVector("ship_to_name", config="simple"), name="order_words"),
         ]
         triggers = [
+            ScopeKeyTrigger(column="region_id", through="customer_id", source="customers_customer.region_id"),
             GuardedTrigger(
                 name="begin_as_draft",
                 level=pgtrigger.Statement,
@@ -310,7 +311,7 @@ class OrderLine(Record):
 class Shipment(Record):
     """What left a warehouse for an order, in one go."""
 
-    scopes = {"region": "order__customer__region", "warehouse": "warehouse"}
+    scopes = {"region": "order__region", "warehouse": "warehouse"}
     natural_key_fields = ("number",)
     search_references = ("tracking_number",)
 
@@ -338,6 +339,7 @@ class ShipmentLine(Record):
 
     part_of = "shipment"
     natural_key_fields = ("shipment__number", "order_line__number")
+    derived_fields = {"weight": ("order_line__product__weight",)}
 
     shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, db_index=False, related_name="lines")
     order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="shipment_lines")
@@ -360,7 +362,7 @@ class ShipmentLine(Record):
 class Return(Record):
     """What a customer sent back of an order."""
 
-    scopes = {"region": "order__customer__region", "warehouse": "warehouse"}
+    scopes = {"region": "order__region", "warehouse": "warehouse"}
     natural_key_fields = ("number",)
 
     number = models.CharField(max_length=30, unique=True, db_default=next_number("RT", "orders_return_number"))

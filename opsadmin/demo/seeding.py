@@ -12,6 +12,7 @@ from django.db import connection
 
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
+from admin_ext.granting.models import EmergencyRole
 from apps.accounts.models import User
 from apps.catalogue.models import Category, Product, Supplier
 from apps.customers.models import Contact, Customer
@@ -19,6 +20,7 @@ from apps.inventory.models import StockLevel, StockMovement
 from opsadmin.demo import words, world
 from opsadmin.demo.people import grant_place, make_people
 from opsadmin.demo.places import make_regions, make_warehouses
+from opsadmin.demo.policies import load_policies
 from opsadmin.demo.profiles import load_profiles
 from opsadmin.demo.roles import load_roles
 
@@ -39,7 +41,10 @@ def seed_world(
     """Make the whole demo world."""
     random = Random(seed)
     with change_set(actor=None, door=Door.COMMAND, verb="demo.seed", reason="The demo world"):
-        people = make_people(load_roles())
+        roles = load_roles()
+        people = make_people(roles)
+        load_policies(roles)
+        EmergencyRole.objects.get_or_create(role_id=roles["Emergency"].pk)
         regions, warehouses = make_regions(), make_warehouses()
         grant_place(people["operator"], regions["NORDICS"])
         grant_place(people["operator"], warehouses["STO"])
@@ -78,6 +83,7 @@ def _make_customers(rows: list[world.CustomerRow], regions: dict[str, Any], peop
             account_manager=people.get(managers.get(row.region, "")),
             credit_limit=row.credit_limit,
             payment_terms_days=row.terms,
+            tax_number=f"{row.country}55{row.code[2:]}{row.postal_code[:3]}",
             currency=row.currency,
             contact_name=row.contact,
             email=row.email,

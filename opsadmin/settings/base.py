@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "opsadmin.middleware.TimeZoneMiddleware",
     "admin_ext.audit.middleware.ActMiddleware",
+    "admin_ext.granting.middleware.StandingInMiddleware",
     "admin_ext.audit.middleware.AccessMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -234,6 +235,10 @@ AUDIT_SEALING_PUBLIC_KEY_FILE = env(
 SEAL_LAG_ALARM = env.int("SEAL_LAG_ALARM", default=60)
 # Days after which an act that asks for a review and has none is overdue.
 REVIEW_DAYS = env.int("REVIEW_DAYS", default=30)
+# After how many minutes looking as somebody else ends by itself.
+IMPERSONATION_MINUTES = env.int("IMPERSONATION_MINUTES", default=30)
+# For how long an elevated session may last; never more than an hour.
+ELEVATION_MINUTES = env.int("ELEVATION_MINUTES", default=30)
 # What a stranger must send to read /metrics; without it only this machine may.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
 

@@ -33,3 +33,16 @@ def test_a_phone_shows_lists_and_records_without_scrolling_sideways(meet):
 
 def fits(person):
     assert person.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.parametrize("way", ["Rights", "Places"])
+def test_a_phone_shows_the_rights_and_places_of_a_role(meet, way):
+    with meet("administrator", phone=True) as adam:
+        adam.log_in()
+        adam.page.locator("#header-inner").get_by_text("dock_to_right").locator("visible=true").click()
+        adam.open("Roles")
+        adam.rows.get_by_role("link", name="Operator").first.click()
+        adam.sees("What its holders may do")
+        adam.page.goto(adam.page.url.replace("/change/", f"/{way.lower()}/"))
+        adam.sees(f"{way}: Operator", "Show what would change")
+        fits(adam)

@@ -19,6 +19,8 @@ from admin_ext.admin.endless import EndlessChangeList
 from admin_ext.admin.forms import NOT_VISIBLE
 from admin_ext.admin.options import ReadOnlyModelAdmin
 from admin_ext.admin.related import link
+from admin_ext.admin.screens.explain import address_of, may_explain
+from admin_ext.admin.screens.refusals import what_is_asked
 from admin_ext.audit.models import Access, AccessEvent, ChangeSet
 
 COLOURS = {
@@ -30,6 +32,8 @@ COLOURS = {
     "download": "info",
     "evidence": "info",
     "rights": "warning",
+    "impersonate": "warning",
+    "elevation": "danger",
 }
 
 
@@ -40,9 +44,9 @@ class AccessEventChangeList(EndlessChangeList):
 
 
 class AccessEventAdmin(ReadOnlyModelAdmin):
-    list_display = ["id", "shown_at", "shown_kind", "actor", "shown_row", "shown_subject", "address"]
+    list_display = ["id", "shown_at", "shown_kind", "shown_actor", "shown_row", "shown_subject", "address"]
     list_display_links = ["id", "shown_at"]
-    list_select_related = ["actor"]
+    list_select_related = ["actor", "acting_as"]
     sortable_by = ()
     in_palette = False
     actions = None
@@ -72,6 +76,7 @@ class AccessEventAdmin(ReadOnlyModelAdmin):
             "details": []
             if event.is_hidden
             else [(_label(name), _told(value)) for name, value in event.detail.items()],
+            "explained": _explained(event, request.user),
             "acts": restrict(acts, request.user, "view")[:5] if event.request_id and event.actor_id else [],
         }
         return TemplateResponse(request, "admin_ext/access_event.html", context)
@@ -83,6 +88,10 @@ class AccessEventAdmin(ReadOnlyModelAdmin):
     @display(description="what happened", label=COLOURS)
     def shown_kind(self, event: AccessEvent) -> tuple[str, str]:
         return event.kind, event.get_kind_display()
+
+    @display(description="who")
+    def shown_actor(self, event: AccessEvent) -> str:
+        return f"{event.actor}, looking as {event.acting_as}" if event.acting_as else str(event.actor or "")
 
     @display(description="record")
     def shown_row(self, event: AccessEvent) -> Any:
@@ -119,6 +128,14 @@ def tell_rows(events: Iterable[AccessEvent], user: Any) -> None:
             if known
             else ""
         )
+
+
+def _explained(event: AccessEvent, user: Any) -> str:
+    """Of a refusal: the page that says why, for those who give rights."""
+    if event.kind != Access.DENIED or event.actor_id is None or not may_explain(user):
+        return ""
+    asked = what_is_asked(event.subject, event.detail.get("method", "GET"))
+    return address_of(user=event.actor_id, **asked) if asked else ""
 
 
 def _seen(label: str, keys: set[int], user: Any) -> dict[int, models.Model]:

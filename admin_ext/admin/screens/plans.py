@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
+from admin_ext.access.fields import FieldRights, told
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import NotPermitted
 from admin_ext.admin.options import ReadOnlyModelAdmin
@@ -26,6 +27,7 @@ from admin_ext.audit.models import Access
 from admin_ext.audit.triggers import FOLLOWING_COLUMNS
 from admin_ext.plans.applying import apply_plan, discard_plan
 from admin_ext.plans.models import Action, Mode, Plan, PlanRow
+from admin_ext.plans.rows import told_errors
 from admin_ext.services import ReasonMissing, Refused
 from admin_ext.transfers.failures import suffix, write_failed_rows
 
@@ -98,7 +100,7 @@ class PlanAdmin(ReadOnlyModelAdmin):
         name = Path(plan.parameters.get("file_name", "rows")).stem + f"-failed{suffix(plan)}"
         with tempfile.TemporaryDirectory(prefix="opsadmin-failed-") as folder, contextlib.ExitStack() as closing:
             target = Path(folder) / f"failed{suffix(plan)}"
-            write_failed_rows(plan, target)
+            write_failed_rows(plan, target, reader=request.user)
             # The open handle keeps the bytes until they are sent.
             handle = closing.enter_context(target.open("rb"))
             detail = {"plan": plan.pk, "rows": plan.bad}
@@ -153,6 +155,7 @@ class PlanAdmin(ReadOnlyModelAdmin):
             "chosen": chosen,
             "rows": _shown(page[:PAGE], plan, request.user),
             "next": page[PAGE - 1].number if len(page) > PAGE else None,
+            "notes": _notes(plan, request.user),
             "mine": plan.created_by_id == request.user.pk,
             "job": job,
             "busy": plan.state in (Plan.State.MAKING, Plan.State.APPLYING),
@@ -184,11 +187,17 @@ def _shown(rows: list[PlanRow], plan: Plan, user: Any) -> list[dict[str, Any]]:
             "action": row.outcome or row.action,
             "label": Action(row.outcome or row.action).label,
             "colour": COLOURS[row.outcome or row.action],
-            "errors": row.errors or [],
-            "changes": _changes(row, columns[row.model], names),
+            "errors": told_errors(row.errors, plan.model_of(row), user),
+            "changes": _changes(row, columns[row.model], names, field_rights(user, "view", plan.model_of(row))),
         }
         for row in rows
     ]
+
+
+def _notes(plan: Plan, user: Any) -> list[str]:
+    """What its maker was told; it may speak of values, so whoever may not read them all is not told."""
+    unread = field_rights(user, "view", plan.get_model()).unread
+    return [] if unread and plan.created_by_id != user.pk else plan.notes
 
 
 def _visible_columns(model: type[models.Model], user: Any, *, is_beside: bool) -> dict[str, Any]:
@@ -199,13 +208,15 @@ def _visible_columns(model: type[models.Model], user: Any, *, is_beside: bool) -
     return {field.column: field for field in model._meta.concrete_fields if field.name in visible}
 
 
-def _changes(row: PlanRow, columns: dict[str, Any], names: Names) -> list[dict[str, str]]:
+def _changes(row: PlanRow, columns: dict[str, Any], names: Names, rights: FieldRights) -> list[dict[str, str]]:
     after = row.after or {}
     return [
         {
             "label": str(columns[column].verbose_name).capitalize(),
-            "before": in_words(columns[column], (row.before or {}).get(column), names),
-            "after": in_words(columns[column], after[column], names),
+            "before": told(
+                in_words(columns[column], (row.before or {}).get(column), names), columns[column].name, rights
+            ),
+            "after": told(in_words(columns[column], after[column], names), columns[column].name, rights),
         }
         for column in columns
         if column in after and (row.before is not None or after[column] not in (None, "", False))

@@ -136,7 +136,10 @@ class TestFiles:
 
 class TestRights:
     def test_given_and_taken_are_noted_once_with_who_whom_and_what(self):
-        adam = give_role(UserFactory(), "accounts.grant_user", "accounts.grant_role", "customers.access_all_region")
+        adam = give_role(
+            UserFactory(), "accounts.grant_user", "customers.access_all_region", "customers.grant_region",
+            "customers.view_region",
+        )  # fmt: skip
         olga, role, region = UserFactory(), RoleFactory(name="Packer"), RegionFactory(code="NORD")
         for _ in range(2):
             accounts.give_role(actor=adam, user=olga, role=role, reason="New here")

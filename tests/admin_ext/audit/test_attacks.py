@@ -110,8 +110,8 @@ ATTACKS: dict[str, list[str]] = {
     "begin an act with a signature of null": ["SELECT public.opsadmin_begin('{\"actor\": 1}', NULL)"],
     "end an act that was not begun": ["SELECT public.opsadmin_finish('{}', true)"],
     "complete an act that does not last": ["@begin", "SELECT public.opsadmin_complete(1, '{}')"],
-    "sign for oneself": ["SELECT public.opsadmin_name_act('1|1||form|f|0')"],
-    "ask for a signature of one's own": ["SELECT public.opsadmin_hmac('', '', 'x')"],
+    "sign for oneself": ["SELECT public.opsadmin_name_act('1|1||form|f|0', '{}')"],
+    "ask for a signature of one's own": ["SELECT public.opsadmin_hmac('transaction', 'x')"],
     "write a change set by the owner's function": [
         "SELECT public.opsadmin_write_change_set(ARRAY['1','1','','form','f'], '{}', 0, true)"
     ],
@@ -262,10 +262,22 @@ class TestSignedClaims:
         with transaction.atomic(), connection.cursor() as cursor:
             act = begin()
             cursor.execute(WRITE)
+            once = ChangeSet.objects.get(pk=act)
+            assert once.finished_at is not None and once.rows == Customer.objects.count()
+            cursor.execute("INSERT INTO customers_region (code, name) VALUES ('X', 'X')")
             assert ChangeSet.objects.get(pk=act).finished_at is None
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         written = ChangeSet.objects.get(pk=act)
-        assert written.finished_at is not None and written.rows == Customer.objects.count()
+        assert written.finished_at > once.finished_at and written.rows == Customer.objects.count() + 1
+
+    def test_an_act_whose_rows_are_said_to_be_counted_is_written_all_the_same(self, actor, customer):
+        with transaction.atomic(), connection.cursor() as cursor:
+            act = begin()
+            cursor.execute("SELECT set_config('opsadmin.rows', '99', true)")
+            cursor.execute(WRITE)
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        assert ChangeSet.objects.get(pk=act).finished_at is not None
+        assert customer.history.first().change_set_id == act
 
     def test_other_sessions_of_the_role_do_not_find_claims(self):
         begin()

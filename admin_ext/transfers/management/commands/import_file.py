@@ -114,7 +114,7 @@ class Command(BaseCommand):
             if number := plan.counts.get(action):
                 self.stdout.write(f"  {number:>9,} {action.label.lower()}")
         for row in failed_rows(plan)[:20]:
-            self.stdout.write(f"  {row.key}: {told(row)}")
+            self.stdout.write(f"  {row.key}: {told(row, plan, plan.created_by)}")
         if plan.state == Plan.State.READY:
             why = "as asked" if options["plan_only"] else "because all or nothing was asked for"
             self.stdout.write(f"Nothing was applied, {why}. The plan is number {plan.pk}.")

@@ -71,8 +71,27 @@ def names(rows: Iterable[models.Model], *, reader: Any) -> dict[int, str]:
     Costs at most one query per foreign key where the rows came with what they refer to (`with_related`).
     """
     rows = [copy.copy(row) for row in rows]
+    if rows and not isinstance(rows[0], Record):
+        _hide_records(rows, reader)
     hide_related(rows, reader, loaded=False)
     return {row.pk: str(row) for row in rows}
+
+
+def _hide_records(rows: list[models.Model], reader: Any) -> None:
+    """A grant or the like is called by the record that it is on: that one's name is told within rights, too."""
+    for field in rows[0]._meta.fields:
+        if not isinstance(field, models.ForeignKey) or field.related_model is get_user_model():
+            continue
+        if not issubclass(field.related_model, Record) or not all(field.is_cached(row) for row in rows):
+            continue
+        related = {row.pk: copy.copy(row) for row in map(field.get_cached_value, rows) if row is not None}
+        visible = _visible(field.related_model, set(related), reader)
+        hide_related(related.values(), reader, loaded=False)
+        for row in rows:
+            key = getattr(row, field.attname)
+            told: Any = related[key] if key in visible else NotVisible()
+            if key is not None:
+                field.set_cached_value(row, told)
 
 
 def with_related(rows: models.QuerySet) -> models.QuerySet:

@@ -51,8 +51,21 @@ class Address:
 
 
 def addresses() -> list[Address]:
-    """All of them. Raises NoExpectation."""
-    return [expectation_of(route, pattern) for route, pattern in _walk(get_resolver(), "")]
+    """All that have an expectation; the others are told by `without_expectation`."""
+    return [each for each in _sorted_out() if isinstance(each, Address)]
+
+
+def without_expectation() -> list[str]:
+    """What to add for the others."""
+    return [str(each) for each in _sorted_out() if isinstance(each, NoExpectation)]
+
+
+def _sorted_out() -> Iterator[Address | NoExpectation]:
+    for route, pattern in _walk(get_resolver(), ""):
+        try:
+            yield expectation_of(route, pattern)
+        except NoExpectation as unknown:
+            yield unknown
 
 
 def _walk(resolver: Any, before: str) -> Iterator[tuple[str, URLPattern]]:

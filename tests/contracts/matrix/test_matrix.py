@@ -10,7 +10,14 @@ import pytest
 from django.db import models
 from django.urls import path
 
-from tests.contracts.matrix.addresses import Address, NoExpectation, addresses, cases, expectation_of
+from tests.contracts.matrix.addresses import (
+    Address,
+    NoExpectation,
+    addresses,
+    cases,
+    expectation_of,
+    without_expectation,
+)
 from tests.contracts.matrix.answers import Answer, Asker
 from tests.contracts.matrix.expectations import Case, expected, may_know
 from tests.contracts.matrix.rows import World, texts_of
@@ -100,6 +107,10 @@ def test_every_answer_is_the_one_that_the_rights_ask_for(asker, chunk, record_pr
     record_property("cases", count)
     assert not wrong, f"{len(wrong)} deviations in {count} cases:\n" + "\n".join(wrong[:SHOWN])
     print(f"matrix: {count:,} cases, 0 deviations")
+
+
+def test_every_address_has_an_expectation():
+    assert not without_expectation(), "\n".join(without_expectation())
 
 
 def test_there_are_enough_cases(asker):

@@ -14,6 +14,7 @@ from unfold.widgets import CHECKBOX_CLASSES
 from admin_ext.access.rights import can, restrict
 from admin_ext.admin.changelist import styled
 from admin_ext.admin.holders import answer_to
+from admin_ext.admin.related import shown
 from admin_ext.admin.verbs import RecordField
 from admin_ext.granting.assigning import Outcome
 from admin_ext.granting.entering import ENTER, entrants, find_holder, people_of
@@ -107,8 +108,8 @@ class EntriesViewMixin:
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "original": row,
-            "title": f"Who may get in: {row}",
+            "original": shown(row, request.user),
+            "title": f"Who may get in: {shown(row, request.user)}",
             "is_place": isinstance(row, Scope),
             "entrants": [
                 {"who": each, "verbs": [(verb, labels.get(verb, verb)) for verb in each.verbs]}

@@ -10,12 +10,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from admin_ext.access.fields import fields
+from admin_ext.access.models import FieldPolicy
 from admin_ext.access.rights import can, restrict
 from admin_ext.access.roles import elevate
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import AccessEvent
 from admin_ext.desk.models import Case
-from admin_ext.granting.elevating import KEY, break_glass, set_emergency_roles
+from admin_ext.granting.elevating import KEY, NotForEmergencies, break_glass, set_emergency_roles
 from admin_ext.granting.holding import RightNotHeld
 from admin_ext.granting.models import Elevation, EmergencyRole
 from admin_ext.notices.models import Notice
@@ -84,6 +85,14 @@ class TestTheRole:
         assert customer in restrict(Customer.objects.all(), one)
         assert "name" in fields(one, "change", Customer).writable
         assert not can(other, "change", customer)
+
+    def test_meets_fields_as_its_policies_say(self, person, emergency):
+        with change_set(actor=None, door="shell", reason="Policy"):
+            FieldPolicy.objects.create(role=role_with(), model="customers.Customer", field="fax", kind="hidden")
+        one = fresh(person)
+        assert "fax" in fields(one, "view", Customer).hidden
+        elevate(one, emergency.pk)
+        assert "fax" in fields(one, "view", Customer).visible
 
     def test_changes_are_the_persons_own(self, client, elevated, person):
         customer = CustomerFactory()
@@ -159,6 +168,8 @@ class TestWhoMayNot:
     def test_a_role_that_is_not_for_emergencies(self, client, smash, person, emergency):
         assert smash(person, role_with("accounts.grant_role")).status_code == 200
         assert KEY not in client.session
+        with pytest.raises(NotForEmergencies):
+            break_glass(actor=person, role=role_with("accounts.grant_role"), reason="Fire", session={})
 
     def test_nobody_puts_up_a_role_beyond_their_own(self):
         actor = give_role(UserFactory(), "granting.grant_emergencyrole")

@@ -21,6 +21,7 @@ def scope_key(to: str, *, help_text: str) -> Any:
         to,
         on_delete=models.PROTECT,
         null=True,
+        db_default=None,  # it begins as the database says
         editable=False,
         db_index=False,
         # The row that it is taken from has the key checked; a second check of every new row would find the same.

@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='order',
             name='region',
-            field=models.ForeignKey(db_constraint=False, db_index=False, editable=False, help_text="Its customer's, where lists of a region's orders look for it.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.region'),
+            field=models.ForeignKey(db_constraint=False, db_default=None, db_index=False, editable=False, help_text="Its customer's, where lists of a region's orders look for it.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.region'),
         ),
         migrations.AddIndex(
             model_name='order',

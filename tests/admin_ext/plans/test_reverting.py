@@ -323,7 +323,7 @@ class TestARestore:
         plan = restored(person, Order, key)
         assert plan.counts == {"create": 2, "invalid": 1}
         assert plan.rows.get(action="invalid").target_id == gone.pk
-        assert any("gross total, net total follow from other rows" in note for note in plan.notes)
+        assert any("gross total, net total, region follow from other rows" in note for note in plan.notes)
         applied(plan)
         again = Order.objects.get(pk=key)
         assert list(again.lines.all()) == [stays]

@@ -12,6 +12,7 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.utils import timezone
 
 from admin_ext.access.rights import can
+from admin_ext.admin.choices import shown_again
 from admin_ext.admin.options import history_fields
 from admin_ext.admin.verbs import DayField
 from admin_ext.audit.history import tracked_models
@@ -38,6 +39,7 @@ class TimelineForm(forms.Form):
         people = ChangeSet._meta.get_field("actor")
         self.fields["who"].widget = AutocompleteSelect(people, admin.site, attrs={"data-theme": "admin-autocomplete"})
         self.fields["who"].queryset = people.related_model._default_manager.all()
+        self.fields["who"].bound_data = shown_again  # type: ignore[method-assign]
         self.user = user
         self.fields["model"].choices = [("", "Any"), *_kinds(user)]
         if chosen := self._chosen(data):

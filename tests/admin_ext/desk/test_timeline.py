@@ -64,6 +64,13 @@ class TestQuestions:
         ):
             assert ids(timeline(question, user=auditor)) == [wanted], question
 
+    @pytest.mark.parametrize("who", ["x", "-1", "9" * 30, "1; DROP TABLE"])
+    def test_by_nobody_that_there_is_says_so(self, client, auditor, who):
+        client.force_login(auditor)
+        answer = client.get("/audit/changeset/timeline/", {"who": who})
+        assert answer.status_code == 200
+        assert "Select a valid choice" in answer.content.decode()
+
     def test_by_model_field_and_value(self, auditor, actor):
         customer = CustomerFactory(credit_limit=100)
         raised = change(customer, actor, credit_limit=500)

@@ -32,20 +32,28 @@ MENUS = {
         "Customers": ["Customers", "Regions"],
         "Inventory": ["Stock counts", "Stock levels", "Stock movements", "Warehouses"],
         "Orders": ["Orders", "Returns", "Shipments"],
-        "People": ["Field policies", "People", "Roles", "Teams"],
+        "People": ["Access reviews", "Elevated sessions", "Field policies", "People", "Roles", "Teams"],
         "Work": ["Import profiles", "Jobs", "Notices", "Plans"],
         "The record": ["Access events", "Change sets", "Reviews", "Timeline", "Verify"],
     },
     "administrator": {
         "Customers": ["Regions"],
         "Inventory": ["Warehouses"],
-        "People": ["Field policies", "People", "Roles", "Teams"],
+        "People": [
+            "Access reviews",
+            "Elevated sessions",
+            "Explain a right",
+            "Field policies",
+            "People",
+            "Roles",
+            "Teams",
+        ],
         "Work": ["Import profiles", "Jobs", "Notices", "Plans"],
         "The record": ["Access events", "Change sets", "Timeline"],
     },
 }
 # Pages of their own, no lists.
-PAGES = {"Reviews", "Timeline", "Verify"}
+PAGES = {"Explain a right", "Reviews", "Timeline", "Verify"}
 
 
 @pytest.mark.parametrize("username", MENUS)

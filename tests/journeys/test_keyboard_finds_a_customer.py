@@ -20,8 +20,11 @@ def test_keyboard_alone_logs_in_and_opens_a_customer_by_code(meet, house):
     with meet("operator") as olga:
         keyboard = olga.page.keyboard
         olga.page.goto("/")
-        keyboard.press("Tab")
-        expect(olga.page.get_by_label("Username")).to_be_focused()
+        username = olga.page.get_by_label("Username")
+        # The page may have put the cursor there by itself.
+        if not username.evaluate("field => field === document.activeElement"):
+            keyboard.press("Tab")
+        expect(username).to_be_focused()
         keyboard.type("operator")
         keyboard.press("Tab")
         keyboard.type(PASSWORD)

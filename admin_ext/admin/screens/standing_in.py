@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from admin_ext.access.rights import NotPermitted, can
+from admin_ext.access.rights import NotPermitted, can, restrict
 from admin_ext.admin.changelist import styled
 from admin_ext.admin.options import ReadOnlyModelAdmin, explain
 from admin_ext.admin.verbs import ReasonForm
@@ -71,7 +71,7 @@ class EmergencyRolesForm(ReasonForm):
 
 def impersonate_view(request: HttpRequest, key: int) -> HttpResponse:
     """Asks why, and begins to look as the person."""
-    person = get_user_model()._default_manager.filter(pk=key).first()
+    person = restrict(get_user_model()._default_manager.filter(pk=key), request.user, "view").first()
     if person is None:
         raise Http404
     if not can(request.user, "impersonate", person):

@@ -124,6 +124,9 @@ class AssignViewMixin(PlacesViewMixin):
             selection = Selection.from_json(signing.loads(signed, salt=SALT))
         except signing.BadSignature:
             raise Http404 from None
+        if selection.model != self.opts.label:
+            # Signed on another list: its rows are no people.
+            raise Http404
         chosen = restrict(selection.resolve(actor=request.user, action="view"), request.user, "grant")
         people = list(chosen.order_by("pk")[: MOST_PEOPLE + 1])
         roles, places = role_ticks(request.user), place_ticks(request.user)

@@ -360,6 +360,10 @@ def _chosen_people(address: Address, world: World, person: Person) -> Iterator[T
             selection = signing.dumps(Selection.picked(model, [row.key]).to_json(), salt=SALT)
             yield f"{address.url()}?{urlencode({'selection': selection})}", row, None, {"selection": selection}
     yield address.url(), None, "unsigned", None
+    another = next(each for each in _models(world) if each._meta.label == "customers.Customer")
+    chosen = Selection.picked(another, [world.rows[another, "own"].key]).to_json()
+    query = urlencode({"selection": signing.dumps(chosen, salt=SALT)})
+    yield f"{address.url()}?{query}", None, "another list's", None
 
 
 def _models(world: World) -> list[Any]:

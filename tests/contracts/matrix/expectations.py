@@ -305,10 +305,10 @@ def _reveal(case: Case) -> str:
 
 
 def _assign(case: Case) -> str:
-    """As `_bulk`: what was not signed is no selection."""
+    """What was not signed, or signed on another list, is no selection of people."""
     if not holds_any(case.person, "grant", case.model_admin.model):
         return REFUSED
-    return NOT_THERE if case.chosen == "unsigned" else OK
+    return NOT_THERE if case.chosen in ("unsigned", "another list's") else OK
 
 
 def _ask(case: Case) -> str:
@@ -473,6 +473,10 @@ OWN: dict[str, Callable[[Case], str]] = {
     "granting_accessreview_evidence": _act_on("export"),
     "granting_elevation_roles": _right("granting.grant_emergencyrole"),
 }
+
+# Who explains rights is told whether there is a row with a number, and who may see it, wherever it is; of what it says,
+# nothing (docs/administrators.md). With the right that it takes; to everybody else the two are alike.
+TELL_WHAT_IS_THERE = {"access_explain": "accounts.grant_user"}
 
 # Actions of lists that lead to a page of their own instead of to a plan, with the right that each asks for.
 LIST_ACTIONS: dict[str, dict[str, str]] = {"accounts.User": {"assign": "grant"}}

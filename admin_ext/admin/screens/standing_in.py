@@ -16,7 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from admin_ext.access.rights import NotPermitted, can, restrict
+from admin_ext.access.rights import NotPermitted, can
 from admin_ext.admin.changelist import styled
 from admin_ext.admin.options import ReadOnlyModelAdmin, explain
 from admin_ext.admin.verbs import ReasonForm
@@ -71,10 +71,12 @@ class EmergencyRolesForm(ReasonForm):
 
 def impersonate_view(request: HttpRequest, key: int) -> HttpResponse:
     """Asks why, and begins to look as the person."""
-    person = restrict(get_user_model()._default_manager.filter(pk=key), request.user, "view").first()
-    if person is None:
+    person = get_user_model()._default_manager.filter(pk=key).first()
+    may = person is not None and can(request.user, "impersonate", person)
+    # Who may neither look as them nor see them does not learn that there is somebody.
+    if person is None or not (may or can(request.user, "view", person)):
         raise Http404
-    if not can(request.user, "impersonate", person):
+    if not may:
         raise PermissionDenied("You have no right to look at the product as somebody else.")
     form = styled(ReasonForm(request.POST or None))
     if request.method == "POST" and form.is_valid():

@@ -127,6 +127,7 @@ def _changelist(case: Case) -> str:
 def _actions(case: Case, *actions: str) -> list[str]:
     """Those of `actions` that the admin does at all."""
     model = case.model_admin.model
+    actions = tuple(each for each in actions if (model._meta.label, each) not in NEVER)
     if isinstance(case.model_admin, ReadOnlyModelAdmin) or (
         model._meta.label in WITH_GRANT and not holds(case.person, "grant", model)
     ):
@@ -134,6 +135,8 @@ def _actions(case: Case, *actions: str) -> list[str]:
     return list(actions)
 
 
+# Not done to anybody: the record names people for ever. An account is closed instead.
+NEVER = (("accounts.User", "delete"),)
 # Whoever writes these gives and takes sight: for that the right to grant is asked as well.
 WITH_GRANT = ("access.FieldPolicy",)
 
@@ -284,6 +287,13 @@ def _row_with(action: str) -> Callable[[Case], str]:
         return OK if may(case.person, action, _of(case)) else REFUSED
 
     return rule
+
+
+def _look_as(case: Case) -> str:
+    """Looking as somebody asks for no right beside its own; of who may neither, that there is somebody is kept."""
+    if may(case.person, "impersonate", _of(case)):
+        return OK
+    return REFUSED if may(case.person, "view", _of(case)) else NOT_THERE
 
 
 def _act_on(action: str) -> Callable[[Case], str]:
@@ -459,7 +469,7 @@ OWN: dict[str, Callable[[Case], str]] = {
     "desk_review_report": _right("desk.verify_record", NOT_THERE),
     "access_explain": _right("accounts.grant_user", methods=SAFE),
     "access_ask": _ask,
-    "access_impersonate": _row_with("impersonate"),
+    "access_impersonate": _look_as,
     "access_impersonate_end": _everybodys("POST"),
     "access_glass": _right("granting.break_glass"),
     "access_glass_end": _everybodys("POST"),

@@ -297,12 +297,13 @@ def _look_as(case: Case) -> str:
 
 
 def _act_on(action: str) -> Callable[[Case], str]:
-    """A button of a row's page: a row that is not there is refused as one of somebody else's is."""
+    """A button of the page of a row, so for who sees it; one that is not there is refused as another's is."""
 
     def rule(case: Case) -> str:
         if case.method != "POST":
             return NO_SUCH_METHOD
-        return OK if may(case.person, action, _of(case)) else REFUSED
+        seen = may(case.person, "view", _of(case))
+        return OK if seen and may(case.person, action, _of(case)) else REFUSED
 
     return rule
 

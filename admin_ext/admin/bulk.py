@@ -87,6 +87,14 @@ class BulkViewsMixin:
             actions[EDIT] = (_ask(EDIT), EDIT, "Change values …")
         return actions
 
+    def response_action(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
+        """What is no key chooses no row; Django would ask the database for it."""
+        posted = request.POST.copy()
+        keys = [key for key in posted.getlist(helpers.ACTION_CHECKBOX_NAME) if _is_key(key)]
+        posted.setlist(helpers.ACTION_CHECKBOX_NAME, keys)
+        request.POST = posted  # type: ignore[assignment]
+        return super().response_action(request, queryset)
+
     def bulk_view(self, request: HttpRequest, verb: str) -> HttpResponse:
         """Asks for what the verb needs, says how many rows are meant, and hands in the plan."""
         try:
@@ -182,9 +190,13 @@ def _signed_selection(model_admin: Any, request: HttpRequest) -> str:
     if request.POST.get("select_across") == "1":
         selection = model_admin.selection_of(request)
     else:
-        keys = [int(key) for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME) if key.isdigit()]
+        keys = [int(key) for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME) if _is_key(key)]
         selection = Selection.picked(model_admin.model, keys)
     return signing.dumps(selection.to_json(), salt=SALT)
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def _plain(value: Any) -> Any:

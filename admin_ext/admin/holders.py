@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -23,9 +24,10 @@ from admin_ext.admin.verbs import ReasonForm, RecordField
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
 from admin_ext.filtering.selection import Selection
+from admin_ext.filtering.telling import names
 from admin_ext.granting.assigning import Outcome, assign, copy_rights, set_places, set_roles
 from admin_ext.granting.people import memberships
-from admin_ext.granting.previewing import preview
+from admin_ext.granting.previewing import Preview, preview
 from admin_ext.services import Refused, told_why
 
 # More people than this are a matter for a file of roles.
@@ -124,6 +126,9 @@ class AssignViewMixin(PlacesViewMixin):
             selection = Selection.from_json(signing.loads(signed, salt=SALT))
         except signing.BadSignature:
             raise Http404 from None
+        if selection.model != self.opts.label:
+            # Signed on another list: its rows are no people.
+            raise Http404
         chosen = restrict(selection.resolve(actor=request.user, action="view"), request.user, "grant")
         people = list(chosen.order_by("pk")[: MOST_PEOPLE + 1])
         roles, places = role_ticks(request.user), place_ticks(request.user)
@@ -192,7 +197,7 @@ def answer_to(
         form.cleaned_data["reason"] = form.cleaned_data["reason"] or "Preview"
     try:
         if "_preview" in request.POST:
-            page["preview"] = preview(actor=request.user, act=act, people=touched)
+            page["preview"] = named(preview(actor=request.user, act=act, people=touched), request.user)
             return None
         with told_why(), change_set(actor=request.user, door=Door.FORM, verb=verb, reason=form.cleaned_data["reason"]):
             outcomes = act()
@@ -204,6 +209,24 @@ def answer_to(
         return None
     tell(request, outcomes)
     return HttpResponseRedirect(then)
+
+
+def named(found: Preview, reader: Any) -> Preview:
+    """The same with names for the samples: where a name tells of other rows, as far as the reader may see those."""
+
+    def called(rows: list[Any]) -> list[Any]:
+        return list(names(rows, reader=reader).values())
+
+    people = []
+    for person in found.people:
+        told = [
+            dataclasses.replace(
+                each, gained_samples=called(each.gained_samples), lost_samples=called(each.lost_samples)
+            )
+            for each in person.differences
+        ]
+        people.append(dataclasses.replace(person, differences=told))
+    return dataclasses.replace(found, people=people)
 
 
 def tell(request: HttpRequest, outcomes: list[Outcome]) -> None:

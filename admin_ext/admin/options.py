@@ -153,7 +153,7 @@ class ModelAdmin(
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        row = self.get_object(request, object_id) if object_id else None
+        row = self.get_object(request, object_id) if object_id and "_saveasnew" not in request.POST else None
         extra = {
             **(extra_context or {}),
             "verb_buttons": self._verb_buttons(request, row),
@@ -165,7 +165,7 @@ class ModelAdmin(
             if row is not None:
                 note_view(row, actor=request.user, page="record")
             return super().changeform_view(request, object_id, form_url, extra)
-        verb = f"{self.opts.app_label}.{'change' if object_id else 'add'}_{self.opts.model_name}"
+        verb = f"{self.opts.app_label}.{'change' if row else 'add'}_{self.opts.model_name}"
         try:
             with told_why(), change_set(actor=request.user, door=Door.FORM, verb=verb, reason=posted_reason(request)):
                 return super().changeform_view(request, object_id, form_url, extra)

@@ -15,7 +15,8 @@ FIELD = "_reason"
 
 
 def posted_reason(request: HttpRequest) -> str:
-    return request.POST.get(FIELD, "").strip()
+    """What was typed; without the one character that the database keeps in no text."""
+    return request.POST.get(FIELD, "").replace("\x00", "").strip()
 
 
 def reason_context(

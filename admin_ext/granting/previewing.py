@@ -2,7 +2,7 @@
 
 For each person whom it touches: per kind of record, how many rows they would come to see, or to use a verb on, and how
 many no longer. Asked of `restrict` with a new user object before and after, and rolled back, so it cannot disagree with
-the decision. Samples are named only as far as the actor may see them.
+the decision. Samples are only of rows that the actor may see; what each is called to them, who shows it has to ask.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Difference:
     action: str
     gained: int | None
     lost: int | None
-    gained_samples: list[str] = dataclasses.field(default_factory=list)
-    lost_samples: list[str] = dataclasses.field(default_factory=list)
+    gained_samples: list[models.Model] = dataclasses.field(default_factory=list)
+    lost_samples: list[models.Model] = dataclasses.field(default_factory=list)
     is_net: bool = False
     """Too many rows to compare one by one: how many there are more or fewer."""
 
@@ -141,7 +141,7 @@ def _difference(
     then, now = set(keys_after), set(_rows(user, asked).values_list("pk", flat=True))
     gained, lost = sorted(then - now), sorted(now - then)
     return Difference(
-        model, action, len(gained), len(lost), _names(actor, model, gained), _names(actor, model, lost), told=said
+        model, action, len(gained), len(lost), _samples(actor, model, gained), _samples(actor, model, lost), told=said
     )
 
 
@@ -211,7 +211,6 @@ def _rehearsal() -> Iterator[None]:
         pass
 
 
-def _names(actor: Any, model: Any, keys: list[int]) -> list[str]:
-    """The first few of the rows, as far as the actor may see them."""
-    seen = restrict(model._default_manager.filter(pk__any_of=keys), actor, "view").order_by("pk")
-    return [str(row) for row in seen[:SAMPLES]]
+def _samples(actor: Any, model: Any, keys: list[int]) -> list[models.Model]:
+    """The first few of the rows that the actor may see."""
+    return list(restrict(model._default_manager.filter(pk__any_of=keys), actor, "view").order_by("pk")[:SAMPLES])

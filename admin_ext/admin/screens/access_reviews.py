@@ -9,7 +9,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import IntegrityError, models
@@ -30,6 +29,7 @@ from admin_ext.audit.access_log import note_access
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Access, Door
 from admin_ext.granting.models import AccessReview, AccessReviewItem
+from admin_ext.granting.people import role_model
 from admin_ext.granting.reviewing import EVIDENCE, close_review, decide_item, evidence_rows, open_review
 from admin_ext.services import Refused
 from admin_ext.transfers.writing import CsvWriter
@@ -43,12 +43,16 @@ class OpenForm(forms.Form):
 
     title = forms.CharField(max_length=200)
     due_on = DayField(label="Due on")
-    role = forms.ModelChoiceField(
-        queryset=Group.objects.order_by("name"),
+    role: Any = forms.ModelChoiceField(
+        queryset=None,
         required=False,
         label="Only people with the role",
         help_text="Empty: everybody whose account is open.",
     )
+
+    def __init__(self, data: Any = None, *, user: Any) -> None:
+        super().__init__(data)
+        self.fields["role"].queryset = restrict(role_model()._default_manager.order_by("name"), user, "view")
 
 
 class DecideForm(forms.Form):
@@ -98,7 +102,7 @@ class AccessReviewAdmin(ReadOnlyModelAdmin):
     def open_view(self, request: HttpRequest) -> HttpResponse:
         if not request.user.has_perm("granting.add_accessreview"):
             raise PermissionDenied
-        form = styled(OpenForm(request.POST or None))
+        form = styled(OpenForm(request.POST or None, user=request.user))
         if request.method == "POST" and form.is_valid():
             try:
                 with change_set(actor=request.user, door=Door.FORM):
@@ -149,7 +153,8 @@ class AccessReviewAdmin(ReadOnlyModelAdmin):
     def decide_view(self, request: HttpRequest, key: int, item: int) -> HttpResponse:
         row = AccessReviewItem.objects.select_related("person", "review").filter(pk=item, review=key).first()
         form = DecideForm(request.POST)
-        if row is None or not can(request.user, "change", row) or not form.is_valid():
+        self._review(request, key, "change")
+        if row is None or not form.is_valid():
             raise PermissionDenied
         try:
             with change_set(actor=request.user, door=Door.FORM, reason=form.cleaned_data["note"]):
@@ -194,7 +199,8 @@ class AccessReviewAdmin(ReadOnlyModelAdmin):
         return response
 
     def _review(self, request: HttpRequest, key: int, action: str) -> AccessReview:
-        review = AccessReview.objects.filter(pk=key).first()
+        """The review, for who sees it and may do `action`; refused alike whether there is none or not."""
+        review = restrict(AccessReview.objects.filter(pk=key), request.user, "view").first()
         if review is None or not can(request.user, action, review):
             raise PermissionDenied
         return review

@@ -72,9 +72,11 @@ class EmergencyRolesForm(ReasonForm):
 def impersonate_view(request: HttpRequest, key: int) -> HttpResponse:
     """Asks why, and begins to look as the person."""
     person = get_user_model()._default_manager.filter(pk=key).first()
-    if person is None:
+    may = person is not None and can(request.user, "impersonate", person)
+    # Who may neither look as them nor see them does not learn that there is somebody.
+    if person is None or not (may or can(request.user, "view", person)):
         raise Http404
-    if not can(request.user, "impersonate", person):
+    if not may:
         raise PermissionDenied("You have no right to look at the product as somebody else.")
     form = styled(ReasonForm(request.POST or None))
     if request.method == "POST" and form.is_valid():

@@ -8,17 +8,21 @@ import pytest
 from django.urls import reverse
 
 from admin_ext.access.rights import restrict
+from admin_ext.admin.holders import named
 from admin_ext.audit.models import AccessEvent, ChangeSet
 from admin_ext.granting import previewing
 from admin_ext.granting.assigning import set_places, set_roles
 from admin_ext.granting.giving import give_place, give_role, give_row, set_role_rights, take_role
 from admin_ext.granting.holding import RightNotHeld
-from admin_ext.granting.previewing import preview
+from admin_ext.granting.previewing import Difference, PersonPreview, Preview, preview
 from admin_ext.services import Refused
 from apps.accounts.models import Membership
 from apps.customers.models import Customer
+from apps.inventory.models import StockLevel
 from tests.admin_ext.granting.world import World, hold, let_in, right_named
+from tests.apps.inventory.factories import StockLevelFactory
 from tests.factories import CustomerFactory, UserFactory, grant
+from tests.factories import give_role as with_role
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +49,7 @@ class TestPreview:
         assert told(found) == {("customers", "view"): (7, 0)}
         (customers,) = found.people[0].differences
         assert len(customers.gained_samples) == 5 and customers.told == "see customers"
-        assert all(name.startswith("C-") for name in customers.gained_samples)
+        assert all(row.code.startswith("C-") for row in customers.gained_samples)
 
     def test_leaves_nothing_behind(self, world):
         before = Membership.objects.count(), ChangeSet.objects.count(), AccessEvent.objects.count()
@@ -83,7 +87,7 @@ class TestPreview:
             people=[world.mate.pk],
         )
         (customers,) = found.people[0].differences
-        assert customers.gained == 1 and customers.gained_samples == ["C-FAR " + world.far.name]
+        assert customers.gained == 1 and customers.gained_samples == [world.far]
         found = preview(
             actor=world.mate,
             act=lambda: give_place(actor=world.again(world.root), holder=world.mate, place=world.americas, reason="x"),
@@ -144,6 +148,21 @@ class TestPreview:
         )
         (customers,) = found.people[0].differences
         assert (customers.gained, customers.lost, customers.is_net) == (7, 0, True)
+
+
+def test_samples_are_called_only_what_their_reader_may_know():
+    """A level of stock is called by its product, which is seen with a right of its own."""
+    level = StockLevelFactory()
+    rights = ("inventory.view_stocklevel", "inventory.view_warehouse", "inventory.access_all_warehouse")
+    found = Preview([PersonPreview(None, [Difference(StockLevel, "view", 1, 1, [level], [level])])], 1)
+    for reader, told in (
+        (with_role(UserFactory(), *rights), False),
+        (with_role(UserFactory(), *rights, "catalogue.view_product"), True),
+    ):
+        (difference,) = named(found, reader).people[0].differences
+        for called in (*difference.gained_samples, *difference.lost_samples):
+            assert level.warehouse.name in called
+            assert (level.product.name in called) == told
 
 
 def test_a_preview_is_what_then_happens(world):

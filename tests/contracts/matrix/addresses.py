@@ -8,12 +8,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
+from django.contrib.auth import get_user_model
 from django.core import signing
 from django.db import models
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.views.generic import RedirectView
 
 from admin_ext.admin.bulk import EDIT, SALT
+from admin_ext.admin.screens.refusals import SALT as REFUSAL
 from admin_ext.filtering.selection import Selection
 from tests.contracts.matrix.expectations import LISTS, OWN, ROWS, Case
 from tests.contracts.matrix.people import Person
@@ -121,7 +123,7 @@ def _owner(route: str) -> Any:
 
 # Pages that only show: there a POST is one of the rarer methods.
 SHOWING = ("history", "compare", "attachment", "deleted_row", "forward", "document")
-SHOWING_OWN = ("view_on_site", "audit_changeset_evidence", "app_list", "search", "autocomplete")
+SHOWING_OWN = ("view_on_site", "audit_changeset_evidence", "app_list", "search", "autocomplete", "access_explain")
 
 
 def cases(address: Address, world: World) -> Iterator[Case]:
@@ -232,6 +234,23 @@ def _reports(address: Address, row: Row, world: World, person: Person) -> Iterat
         yield address.url(key=row.key), row, None, None
 
 
+def _reveals(address: Address, row: Row, world: World, person: Person) -> Iterator[Target]:
+    """Of every column that anybody meets as dots; and of the own row one that is told, and another's value."""
+    masked = sorted({name for each in world.people.values() for model, name in each.masked if model is row.model})
+    part = row.model._meta.model_name
+    for name in masked or ["id"]:
+        yield address.url(object_id=row.key, part=part, key=row.key, field=name), row, name, None
+    if row.state == "own":
+        yield address.url(object_id=row.key, part=part, key=row.key, field="id"), row, "id", None
+        for name in masked:
+            url = address.url(object_id=row.key, part=part, key=MISSING, field=name)
+            yield url, row, "of another row", None
+
+
+def _decisions(address: Address, row: Row, world: World, person: Person) -> Iterator[Target]:
+    yield address.url(key=row.key, item=row.item), row, None, {"decision": "keep"}
+
+
 FILLED: dict[str, Callable[..., Iterator[Target]]] = {
     "do": _verbs,
     "bulk": _bulk_verbs,
@@ -242,6 +261,8 @@ FILLED: dict[str, Callable[..., Iterator[Target]]] = {
     "jobs_jobfile_download": _files,
     "plans_plan_apply": _plans,
     "desk_review_report": _reports,
+    "reveal": _reveals,
+    "granting_accessreview_decide": _decisions,
 }
 
 
@@ -305,6 +326,46 @@ def _evidence(address: Address, world: World, person: Person) -> Iterator[Target
     yield address.url(), None, "nothing", None
 
 
+def _explanations(address: Address, world: World, person: Person) -> Iterator[Target]:
+    """Why somebody may see a row, and who may at all."""
+    asked = world.people["operator"].pk
+    for model in _models(world):
+        for state in ("own", "foreign", "missing"):
+            if row := world.row(model, state, person):
+                query = {"model": model._meta.label, "row": row.key, "action": "view"}
+                yield f"{address.url()}?{urlencode(query)}", row, "who", None
+                yield f"{address.url()}?{urlencode({'user': asked, **query})}", row, "why", None
+    yield address.url(), None, None, None
+
+
+def _references(address: Address, world: World, person: Person) -> Iterator[Target]:
+    for key, whose in ((person.pk, "its own"), (world.people["superuser"].pk, "another's")):
+        if whose == "its own" or key != person.pk:
+            reference = signing.dumps({"u": key, "p": f"/orders/order/{MISSING}/change/", "m": "GET"}, salt=REFUSAL)
+            yield f"{address.url()}?{urlencode({'reference': reference})}", None, whose, None
+    yield address.url(), None, "unsigned", None
+
+
+def _people(address: Address, world: World, person: Person) -> Iterator[Target]:
+    model = get_user_model()
+    for state in world.states(model):
+        if row := world.row(model, state, person):
+            yield address.url(key=row.key), row, None, None
+
+
+def _chosen_people(address: Address, world: World, person: Person) -> Iterator[Target]:
+    model = get_user_model()
+    for state in world.states(model):
+        if row := world.row(model, state, person):
+            selection = signing.dumps(Selection.picked(model, [row.key]).to_json(), salt=SALT)
+            yield f"{address.url()}?{urlencode({'selection': selection})}", row, None, {"selection": selection}
+    yield address.url(), None, "unsigned", None
+    another = next(each for each in _models(world) if each._meta.label == "customers.Customer")
+    chosen = Selection.picked(another, [world.rows[another, "own"].key]).to_json()
+    query = urlencode({"selection": signing.dumps(chosen, salt=SALT)})
+    yield f"{address.url()}?{query}", None, "another list's", None
+
+
 def _models(world: World) -> list[Any]:
     return sorted({model for model, _ in world.rows}, key=lambda model: model._meta.label)
 
@@ -316,4 +377,8 @@ QUERIES: dict[str, Callable[..., Iterator[Target]]] = {
     "search": _searches,
     "autocomplete": _autocompletes,
     "audit_changeset_evidence": _evidence,
+    "access_explain": _explanations,
+    "access_ask": _references,
+    "access_impersonate": _people,
+    "accounts_user_assign": _chosen_people,
 }

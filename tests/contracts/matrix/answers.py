@@ -19,8 +19,8 @@ from tests.contracts.matrix.rows import CANARY, MISSING, World
 LEFT_OUT = ("X-Request-ID", "Content-Length")
 _CANARIES = re.compile(rf"{CANARY}\d{{5}}")
 _TOKENS = re.compile(r'(csrfmiddlewaretoken" value|nonce|name="selection" value)="[^"]*"')
-# Selections that pages carry on.
-_SIGNED = re.compile(r"\.?eyJ[\w-]+(?::|%3A)[\w-]+(?::|%3A)[\w-]+")
+# Selections that pages carry on, and references to what was refused: the question, signed, short ones packed.
+_SIGNED = re.compile(r"(?:\.?eyJ|\.eJ)[\w-]+(?::|%3A)[\w-]+(?::|%3A)[\w-]+")
 # Pages say when they were made, to the second.
 _CLOCK = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?|\d\d:\d\d(:\d\d)?")
 
@@ -75,7 +75,7 @@ class Asker:
         # What was in the question is no news.
         for canary in sorted(set(_CANARIES.findall(answer.text)) - set(_CANARIES.findall(case.url))):
             row, column = self.world.canaries[canary]
-            if not may_know(case.person, row):
+            if not may_know(case.person, row) or self.world.columns.get(canary) in case.person.unread:
                 told.append(f"{row.model._meta.label}.{column} of the {row.state} row #{row.key} ({canary})")
         return told
 
@@ -96,17 +96,21 @@ def _read(response: Any) -> Answer:
     # The messages are read as they were said: the cookie may be packed.
     said = getattr(getattr(response, "wsgi_request", None), "_messages", None)
     cookies = "\n".join(name for name in response.cookies if name != "sessionid")
-    cookies += "".join(f"\nsaid: {each}" for each in getattr(said, "_queued_messages", ()))
+    told = [str(each) for each in getattr(said, "_queued_messages", ())]
+    cookies += "".join(f"\nsaid: {each}" for each in told)
     mails = "\n".join(f"{each.subject}\n{each.body}" for each in mail.outbox)
     text = "\n".join([headers, cookies, body.decode("utf-8", "replace"), mails])
-    return Answer(_looks(response.status_code, location), response.status_code, location, text)
+    looks = _looks(response.status_code, location, told)
+    return Answer(looks, response.status_code, location, text)
 
 
-def _looks(status: int, location: str) -> str:
+def _looks(status: int, location: str, told: list[str]) -> str:
     if status in (301, 302):
         if location.startswith(reverse("admin:login")):
             return LOGIN
-        return NOT_THERE if location == reverse("admin:index") else OK
+        # What was done may lead back to the start as well: then nothing is said to be missing.
+        missing = location == reverse("admin:index") and any("doesn’t exist" in each for each in told)
+        return NOT_THERE if missing else OK
     words = {200: OK, 403: REFUSED, 404: NOT_THERE, 405: NO_SUCH_METHOD}
     return words.get(status, f"status {status}")
 

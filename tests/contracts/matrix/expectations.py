@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.db import models
 
@@ -125,7 +126,19 @@ def _changelist(case: Case) -> str:
 
 def _actions(case: Case, *actions: str) -> list[str]:
     """Those of `actions` that the admin does at all."""
-    return [each for each in actions if each == "view" or not isinstance(case.model_admin, ReadOnlyModelAdmin)]
+    model = case.model_admin.model
+    actions = tuple(each for each in actions if (model._meta.label, each) not in NEVER)
+    if isinstance(case.model_admin, ReadOnlyModelAdmin) or (
+        model._meta.label in WITH_GRANT and not holds(case.person, "grant", model)
+    ):
+        return [each for each in actions if each == "view"]
+    return list(actions)
+
+
+# Not done to anybody: the record names people for ever. An account is closed instead.
+NEVER = (("accounts.User", "delete"),)
+# Whoever writes these gives and takes sight: for that the right to grant is asked as well.
+WITH_GRANT = ("access.FieldPolicy",)
 
 
 def _add(case: Case) -> str:
@@ -156,7 +169,14 @@ def _is_screen(case: Case) -> bool:
     return case.model_admin.model._meta.label in SCREENS
 
 
-SCREENS = ("audit.AccessEvent", "audit.ChangeSet", "jobs.Job", "notices.Notice", "plans.Plan")
+SCREENS = (
+    "audit.AccessEvent",
+    "audit.ChangeSet",
+    "granting.AccessReview",
+    "jobs.Job",
+    "notices.Notice",
+    "plans.Plan",
+)
 
 
 def _screen_without_row(case: Case) -> str:
@@ -202,8 +222,6 @@ def _do(case: Case) -> str:
     if verb.service.possible is not None and not verb.service.possible(row.instance):
         return REFUSED
     if verb.given:
-        from django.apps import apps
-
         return OK if holds_any(case.person, verb.right, apps.get_model(verb.service.model)) else REFUSED
     return OK if may(case.person, verb.right, row) else REFUSED
 
@@ -256,6 +274,68 @@ def _row_only(method: str = "") -> Callable[[Case], str]:
         if method and case.method != method:
             return NO_SUCH_METHOD
         return OK if may(case.person, "view", _of(case)) else NOT_THERE
+
+    return rule
+
+
+def _row_with(action: str) -> Callable[[Case], str]:
+    """A page of a row that asks for one more right on it than to see it."""
+
+    def rule(case: Case) -> str:
+        if not may(case.person, "view", _of(case)):
+            return NOT_THERE
+        return OK if may(case.person, action, _of(case)) else REFUSED
+
+    return rule
+
+
+def _look_as(case: Case) -> str:
+    """Looking as somebody asks for no right beside its own; of who may neither, that there is somebody is kept."""
+    if may(case.person, "impersonate", _of(case)):
+        return OK
+    return REFUSED if may(case.person, "view", _of(case)) else NOT_THERE
+
+
+def _act_on(action: str) -> Callable[[Case], str]:
+    """A button of the page of a row, so for who sees it; one that is not there is refused as another's is."""
+
+    def rule(case: Case) -> str:
+        if case.method != "POST":
+            return NO_SUCH_METHOD
+        seen = may(case.person, "view", _of(case))
+        return OK if seen and may(case.person, action, _of(case)) else REFUSED
+
+    return rule
+
+
+def _reveal(case: Case) -> str:
+    """`chosen` is the field that the address names. What is not masked for the person needs no revealing."""
+    if not may(case.person, "view", _of(case)) or (_of(case).model, case.chosen) not in case.person.masked:
+        return NOT_THERE
+    return OK if may(case.person, "reveal", _of(case)) else REFUSED
+
+
+def _assign(case: Case) -> str:
+    """What was not signed, or signed on another list, is no selection of people."""
+    if not holds_any(case.person, "grant", case.model_admin.model):
+        return REFUSED
+    return NOT_THERE if case.chosen in ("unsigned", "another list's") else OK
+
+
+def _ask(case: Case) -> str:
+    """`chosen` says whose reference the address carries. A reference is for who was refused, and nobody else."""
+    if case.chosen == "unsigned":
+        return NOT_THERE
+    return OK if case.chosen == "its own" and case.method in (*SAFE, "POST") else REFUSED
+
+
+def _of_model(action: str, label: str, *methods: str) -> Callable[[Case], str]:
+    """A page of its own that asks for a right on any row of a model."""
+
+    def rule(case: Case) -> str:
+        if methods and case.method not in methods:
+            return REFUSED
+        return OK if holds_any(case.person, action, apps.get_model(label)) else REFUSED
 
     return rule
 
@@ -350,6 +430,10 @@ ROWS: dict[str, Callable[[Case], str]] = {
     "revert": _of_the_past,
     "forward": _forward,
     "document": _document,
+    "entries": _row_with("grant"),
+    "places": _row_with("grant"),
+    "rights": _row_with("grant"),
+    "reveal": _reveal,
 }
 # By the whole name of the address.
 OWN: dict[str, Callable[[Case], str]] = {
@@ -384,4 +468,26 @@ OWN: dict[str, Callable[[Case], str]] = {
     "desk_review_checkpoint": _right("desk.verify_record", NOT_THERE),
     "desk_review_public_key": _right("desk.verify_record", NOT_THERE),
     "desk_review_report": _right("desk.verify_record", NOT_THERE),
+    "access_explain": _right("accounts.grant_user", methods=SAFE),
+    "access_ask": _ask,
+    "access_impersonate": _look_as,
+    "access_impersonate_end": _everybodys("POST"),
+    "access_glass": _right("granting.break_glass"),
+    "access_glass_end": _everybodys("POST"),
+    "accounts_user_assign": _assign,
+    "accounts_role_file": _of_model("grant", "accounts.Role"),
+    # It is noted as a file that was taken away, so it is not had by asking for its head.
+    "accounts_role_file_fetch": _of_model("grant", "accounts.Role", "GET"),
+    "granting_accessreview_open": _right("granting.add_accessreview"),
+    "granting_accessreview_decide": _act_on("change"),
+    "granting_accessreview_close": _act_on("change"),
+    "granting_accessreview_evidence": _act_on("export"),
+    "granting_elevation_roles": _right("granting.grant_emergencyrole"),
 }
+
+# Who explains rights is told whether there is a row with a number, and who may see it, wherever it is; of what it says,
+# nothing (docs/administrators.md). With the right that it takes; to everybody else the two are alike.
+TELL_WHAT_IS_THERE = {"access_explain": "accounts.grant_user"}
+
+# Actions of lists that lead to a page of their own instead of to a plan, with the right that each asks for.
+LIST_ACTIONS: dict[str, dict[str, str]] = {"accounts.User": {"assign": "grant"}}

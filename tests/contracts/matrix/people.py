@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.db import models
 
+from admin_ext.access.models import FieldPolicy
+from admin_ext.access.naming import policed_fields, policed_models
 from admin_ext.access.scopes import scope_models
 from admin_ext.audit.context import change_set
 from apps.accounts.models import Membership, Role, RolePermission
@@ -28,6 +31,11 @@ class Person:
     places: dict[str, set[int] | None] = dataclasses.field(default_factory=dict)
     grants: set[tuple[type[models.Model], str, int]] = dataclasses.field(default_factory=set)
     enters: bool = True
+    masked: set[tuple[type[models.Model], str]] = dataclasses.field(default_factory=set)
+    """The fields, by model and name, that they meet as dots."""
+    hidden: set[tuple[type[models.Model], str]] = dataclasses.field(default_factory=set)
+    """The fields that are not there for them."""
+    role: int | None = None
 
     @property
     def pk(self) -> int | None:
@@ -36,6 +44,11 @@ class Person:
     @property
     def is_superuser(self) -> bool:
         return bool(self.user and self.user.is_superuser)
+
+    @property
+    def unread(self) -> set[tuple[type[models.Model], str]]:
+        """The fields whose values they are not told."""
+        return self.masked | self.hidden
 
     def __str__(self) -> str:
         return self.name
@@ -57,6 +70,7 @@ NAMES = (
     "no rights",
     *OF_ONE_KIND,
     "manager",
+    "masked",
     "guest",
     *OF_THE_HOUSE,
     "superuser",
@@ -74,6 +88,7 @@ def make_people() -> dict[str, Person]:
     for name, actions in OF_ONE_KIND.items():
         people[name] = _person(name, frozenset(right for right in all_rights if _is_one_of(right, actions)))
     people["manager"] = _person("manager", all_rights)
+    people["masked"] = _person("masked", all_rights)
     people["guest"] = _person("guest", frozenset())
     for name, role in OF_THE_HOUSE.items():
         people[name] = _of_the_house(name, role)
@@ -94,7 +109,8 @@ def _person(name: str, rights: frozenset[str], *, user: Any = None, enters: bool
         RolePermission(group_id=role.pk, permission_id=known[right]) for right in sorted(rights)
     )
     Membership.objects.create(user=user, group_id=role.pk)
-    return Person(name, user, rights, {model.dimension: set() for model in scope_models()}, enters=enters)
+    places: dict[str, set[int] | None] = {model.dimension: set() for model in scope_models()}
+    return Person(name, user, rights, places, enters=enters, role=role.pk)
 
 
 def _of_the_house(name: str, role: str) -> Person:
@@ -108,7 +124,7 @@ def _of_the_house(name: str, role: str) -> Person:
     for model in scope_models():
         everywhere = f"{model._meta.app_label}.access_all_{model.dimension}" in rights
         places[model.dimension] = EVERYWHERE if everywhere else set()
-    return Person(name, user, rights, places)
+    return Person(name, user, rights, places, role=group.pk)
 
 
 def _is_one_of(right: str, actions: tuple[str, ...]) -> bool:
@@ -136,6 +152,46 @@ def let_into(person: Person, place: Any) -> None:
     with change_set(actor=None, door="shell", verb="tests.arrange"):
         place.user_grants_model.objects.get_or_create(user=person.user, permission=permission, content_object=place)
     person.places[place.dimension].add(place.pk)  # type: ignore[union-attr]
+
+
+def set_policies(people: dict[str, Person]) -> None:
+    """Have the role of “masked” meet the first column of words of each kind of record as dots, and the second not at all.
+
+    Which columns there can be policies for is asked of the product; what then follows for whom is not.
+    """
+    role = people["masked"].role
+    with change_set(actor=None, door="shell", verb="tests.arrange", reason="Policies"):
+        for model in policed_models():
+            words = [each.name for each in policed_fields(model) if _is_words(each)]
+            for name, kind in zip(words, ("masked", "hidden"), strict=False):
+                FieldPolicy.objects.create(role_id=role, model=model._meta.label, field=name, kind=kind)
+
+
+def note_policies(people: dict[str, Person]) -> None:
+    """Write down for everybody what the policies there are hide from them.
+
+    Whose role lets them see the records meets them as that role does; whoever reaches a row without such a role meets
+    it as the strictest of all roles would.
+    """
+    for policy in FieldPolicy.objects.all():
+        model = apps.get_model(policy.model)
+        whole: Any = model
+        while part_of := getattr(whole, "part_of", ""):
+            whole = whole._meta.get_field(part_of).related_model
+        right = f"{whole._meta.app_label}.view_{whole._meta.model_name}"
+        for person in people.values():
+            if (
+                person.user
+                and not person.is_superuser
+                and (policy.role_id == person.role or right not in person.rights)
+            ):
+                {"masked": person.masked, "hidden": person.hidden}[policy.kind].add((model, policy.field))
+    for person in people.values():
+        person.masked -= person.hidden
+
+
+def _is_words(field: models.Field) -> bool:
+    return isinstance(field, models.CharField | models.TextField) and not field.choices and field.editable
 
 
 def grant_row(person: Person, action: str, row: Any) -> None:

@@ -19,9 +19,10 @@ from admin_ext.audit.context import change_set
 from admin_ext.audit.history import tracked_models
 from admin_ext.audit.models import AccessEvent, ChangeSet
 from admin_ext.desk.models import Review
+from admin_ext.granting.models import AccessReview, AccessReviewItem, Elevation
 from admin_ext.jobs.models import Job, JobFile
 from admin_ext.models import Attachment, Note, Record
-from tests.contracts.matrix.people import Person, grant_row, let_into, make_people
+from tests.contracts.matrix.people import Person, grant_row, let_into, make_people, note_policies, set_policies
 from tests.contracts.world import make, registered
 from tests.factories import UserFactory
 
@@ -43,6 +44,7 @@ class Row:
     attachment: int = MISSING
     first_history: int = MISSING
     file: int = MISSING
+    item: int = MISSING
 
 
 @dataclasses.dataclass
@@ -53,6 +55,8 @@ class World:
     rows: dict[tuple[type[models.Model], str], Row] = dataclasses.field(default_factory=dict)
     owned: dict[tuple[type[models.Model], str], Row] = dataclasses.field(default_factory=dict)
     canaries: dict[str, tuple[Row, str]] = dataclasses.field(default_factory=dict)
+    columns: dict[str, tuple[type[models.Model], str]] = dataclasses.field(default_factory=dict)
+    """The model and the column in which each canary stands, of a part as of a whole."""
     not_written: dict[str, str] = dataclasses.field(default_factory=dict)
     numbers: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(10_001))
 
@@ -88,9 +92,12 @@ def make_world() -> World:
     for model in records:
         if len(getattr(model, "scopes", {})) > 1:
             _add(world, model, "half")
+    _add_items(world)
+    set_policies(world.people)
     _let_people_in(world)
     _write_down(world)
     _delete(world)
+    note_policies(world.people)
     stranger = UserFactory(username="matrix-stranger")
     for model in owned:
         world.rows[model, "foreign"] = _owned(world, model, stranger, "foreign")
@@ -109,6 +116,15 @@ def _add(world: World, model: type[models.Model], state: str) -> None:
         _claim(world, row)
 
 
+def _add_items(world: World) -> None:
+    """Something to decide in every review of access."""
+    with change_set(actor=None, door="shell", verb="tests.arrange"):
+        for (model, _), row in world.rows.items():
+            if model is AccessReview:
+                holder = UserFactory()
+                row.item = AccessReviewItem.objects.create(review_id=row.key, person=holder, kind="role").pk
+
+
 def _texts_at_birth(world: World, model: type[models.Model]) -> dict[str, str]:
     """A ledger's texts are written once."""
     if not _is_written_once(model):
@@ -125,6 +141,7 @@ def _claim(world: World, row: Row) -> None:
         value = getattr(row.instance, field.attname)
         if isinstance(value, str) and value.startswith(CANARY):
             world.canaries[value] = (row, field.name)
+            world.columns[value] = (row.model, field.name)
 
 
 def _places_of(instance: Any) -> dict[str, int | None]:
@@ -228,6 +245,7 @@ def _put_canaries(world: World, row: Row, instance: Any) -> None:
                 world.not_written[f"{model._meta.label}.{field.name}"] = str(error).splitlines()[0]
                 continue
             world.canaries[canary] = (row, field.name)
+            world.columns[canary] = (model, field.name)
         if turn == 0 and row.state == "beside":
             return
 
@@ -250,6 +268,7 @@ def _owned(world: World, model: type[models.Model], owner: Any, state: str) -> R
     said: dict[type[models.Model], tuple[str, ...]] = {
         ChangeSet: ("verb", "reason"),
         AccessEvent: ("subject", "reason"),
+        Elevation: ("reason",),
     }
     names = said.get(model) or tuple(name for name in ("title", "text") if _has(model, name))
     owner_field: str = model.owner_field  # type: ignore[attr-defined]

@@ -15,7 +15,7 @@ from opsadmin.embedded.programs import run_in_foreground
 from opsadmin.embedded.scratch import scratch_database
 
 # Kinds of test that take long or need more than Python; each is run by its mark.
-SLOW_MARKS = ("journey", "kill", "matrix", "corpus", "tamper", "integration")
+SLOW_MARKS = ("journey", "kill", "matrix", "rights", "corpus", "tamper", "integration")
 # How the names of the suite's migrated databases begin (tests/databases.py).
 TEMPLATES = "opsadmin_template_"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

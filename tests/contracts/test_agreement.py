@@ -353,7 +353,7 @@ def test_all_ways_of_asking_agree(scene, seed):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.matrix
+@pytest.mark.rights
 @pytest.mark.parametrize("tenth", range(10))
 def test_all_ways_of_asking_agree_on_many_sets(scene, tenth):
     """Of each set every row is asked of every way: some 400 answers."""

@@ -40,9 +40,9 @@ every_mix = pytest.mark.parametrize(
     "kinds",
     [
         ("hidden", "masked"),
-        pytest.param(("hidden",), marks=pytest.mark.matrix),
-        pytest.param(("masked", "hidden"), marks=pytest.mark.matrix),
-        pytest.param(("masked",), marks=pytest.mark.matrix),
+        pytest.param(("hidden",), marks=pytest.mark.rights),
+        pytest.param(("masked", "hidden"), marks=pytest.mark.rights),
+        pytest.param(("masked",), marks=pytest.mark.rights),
     ],
     ids="-".join,
 )

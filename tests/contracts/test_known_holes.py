@@ -95,7 +95,7 @@ class TestQueries:
             response = client.get(page(model_admin, "changelist"), {name: value})
             assert response.status_code in (200, 302), (name, value[:20])
 
-    @pytest.mark.matrix
+    @pytest.mark.rights
     @every_admin
     def test_no_value_of_any_filter_is_a_fault(self, model_admin, log_in):
         user = UserFactory(is_superuser=True)

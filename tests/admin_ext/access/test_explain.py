@@ -211,12 +211,12 @@ class TestAgreement:
     def test_explain_is_the_decision(self, world, before, after, asked):
         compare(world, before, after, asked)
 
-    @pytest.mark.matrix
+    @pytest.mark.rights
     @agreement(235)
     def test_explain_is_the_decision_ten_thousand_times(self, world, before, after, asked):
         compare(world, before, after, asked)
 
-    @pytest.mark.matrix
+    @pytest.mark.rights
     def test_so_many_were_asked(self):
         print(f"\nexplained and decided alike: {asked_so_far}")
         assert asked_so_far["now"] >= 10_000

@@ -409,7 +409,7 @@ def _clients(world: World) -> dict[str, Client]:
     return clients
 
 
-@pytest.mark.matrix
+@pytest.mark.rights
 @pytest.mark.parametrize("model_admin", registered(), ids=ids)
 def test_no_forged_post_has_an_effect_outside_rights(watcher, model_admin):
     clients = _clients(watcher.world)

@@ -55,7 +55,7 @@ def links(text: str) -> list[str]:
 
 
 class TestLooking:
-    @pytest.mark.matrix
+    @pytest.mark.rights
     @pytest.mark.parametrize("name", ["superuser", "manager"])
     def test_changes_no_row(self, world, name):
         """Every address by GET, HEAD and OPTIONS, and the pages that they lead to, two links deep."""
@@ -139,7 +139,7 @@ SAMPLE = ("customers.Customer", "orders.Order")
 
 @pytest.mark.parametrize(
     "model_admin",
-    [pytest.param(each, marks=() if each.opts.label in SAMPLE else pytest.mark.matrix) for each in scoped],
+    [pytest.param(each, marks=() if each.opts.label in SAMPLE else pytest.mark.rights) for each in scoped],
     ids=ids,
 )
 class TestNobodyLearnsOfRowsElsewhere:

@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import can
 from admin_ext.admin.changelist import styled
+from admin_ext.admin.choices import is_key
 from admin_ext.admin.related import shown
 from admin_ext.admin.verbs import Verb
 from admin_ext.audit.reasons import asks_reason
@@ -90,7 +91,7 @@ class BulkViewsMixin:
     def response_action(self, request: HttpRequest, queryset: models.QuerySet) -> HttpResponse | None:
         """What is no key chooses no row; Django would ask the database for it."""
         posted = request.POST.copy()
-        keys = [key for key in posted.getlist(helpers.ACTION_CHECKBOX_NAME) if _is_key(key)]
+        keys = [key for key in posted.getlist(helpers.ACTION_CHECKBOX_NAME) if is_key(key)]
         posted.setlist(helpers.ACTION_CHECKBOX_NAME, keys)
         request.POST = posted  # type: ignore[assignment]
         return super().response_action(request, queryset)
@@ -190,13 +191,9 @@ def _signed_selection(model_admin: Any, request: HttpRequest) -> str:
     if request.POST.get("select_across") == "1":
         selection = model_admin.selection_of(request)
     else:
-        keys = [int(key) for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME) if _is_key(key)]
+        keys = [int(key) for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME) if is_key(key)]
         selection = Selection.picked(model_admin.model, keys)
     return signing.dumps(selection.to_json(), salt=SALT)
-
-
-def _is_key(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def _plain(value: Any) -> Any:

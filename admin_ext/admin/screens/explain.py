@@ -25,6 +25,7 @@ from admin_ext.access.facts import PastNotKept, keeps_past
 from admin_ext.access.rights import can, permission, restrict, whole_of
 from admin_ext.access.who import Who, who_may
 from admin_ext.admin.changelist import styled
+from admin_ext.admin.choices import is_key
 from admin_ext.admin.instants import for_input, told
 from admin_ext.admin.related import has_rights
 from admin_ext.admin.screens.refusals import ReferenceNotUsable, read_reference
@@ -57,7 +58,7 @@ class ExplainForm(forms.Form):
 
     def __init__(self, data: Any, *, asker: Any) -> None:
         data = data.copy()
-        if not _is_key(data.get("user", "")):
+        if not is_key(data.get("user", "")):
             # The widget asks the database for whatever stands there.
             data.pop("user", None)
         super().__init__(data)
@@ -85,7 +86,7 @@ class ExplainForm(forms.Form):
         seen: Any = restrict(self.kind._default_manager.all(), self.asker, "view")
         if grants is None or not can(self.asker, "view", self.kind):
             return
-        if key and not (_is_key(key) and seen.filter(pk=key).exists()):
+        if key and not (is_key(key) and seen.filter(pk=key).exists()):
             return
         column: Any = grants._meta.get_field("content_object")
         self.fields["row"] = forms.ModelChoiceField(
@@ -225,10 +226,6 @@ def _from_refusal(request: HttpRequest) -> HttpResponse:
     if not asked.get("model"):
         messages.info(request, f"They tried to open {asked['path']}, which belongs to no one kind of record.")
     return HttpResponseRedirect(address_of(**{name: asked.get(name) for name in ("user", "model", "row", "action")}))
-
-
-def _is_key(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19
 
 
 def _kinds() -> list[tuple[str, str]]:

@@ -14,6 +14,9 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from admin_ext.jobs.due import DAY, HOUR, MONTH, WEEK
+from admin_ext.models import Record, Shared
+
 
 class Job(models.Model):
     """Work done in the background for somebody, with their rights of the moment it runs."""
@@ -152,3 +155,69 @@ class WorkerBeat(models.Model):
     def last_seen(cls) -> datetime | None:
         """When any worker was last seen; None when none ever was."""
         return cls.objects.aggregate(latest=models.Max("seen_at"))["latest"]
+
+
+class Schedule(Shared):
+    """Something to be done again and again, with its owner's rights of each time, at times of their zone."""
+
+    natural_key_fields = ("name",)
+    has_past = False
+
+    class Every(models.TextChoices):
+        HOUR = HOUR, "Hour"
+        DAY = DAY, "Day"
+        WEEK = WEEK, "Week"
+        MONTH = MONTH, "Month"
+
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=100, help_text="The stored name of what it has done.")
+    arguments = models.JSONField(default=dict, blank=True)
+    every = models.CharField(max_length=5, choices=Every.choices)
+    at = models.TimeField(help_text="In its owner's time zone; of an hourly one, the minute counts.")
+    on_day = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Of the week, 1 for Monday; or of the month, at most its last."
+    )
+    mail = models.BooleanField("by mail", default=True, help_text="Tell its owner by mail when it is done.")
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_because = models.CharField(max_length=300, blank=True)
+
+    class Meta(Record.Meta):
+        ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="a_schedule_has_a_name"),
+            models.CheckConstraint(
+                condition=Q(every__in=[HOUR, DAY], on_day=None)
+                | Q(every=WEEK, on_day__range=(1, 7))
+                | Q(every=MONTH, on_day__range=(1, 31)),
+                name="a_schedule_says_on_which_day",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DueTime(models.Model):
+    """An instant at which a schedule is due, and what became of it. A waiting one is the next."""
+
+    class Outcome(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        HANDED_IN = "handed_in", "Handed in"
+        REFUSED = "refused", "Refused"
+        MISSED = "missed", "Missed"
+
+    schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="due_times")
+    due_at = models.DateTimeField()
+    outcome = models.CharField(max_length=9, choices=Outcome.choices, default=Outcome.WAITING)
+    job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["-due_at"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["schedule", "due_at"], name="a_due_time_of_a_schedule_is_there_once")
+        ]
+        indexes = [models.Index(fields=["due_at"], condition=Q(outcome="waiting"), name="due_time_waiting")]
+
+    def __str__(self) -> str:
+        return f"{self.schedule} at {self.due_at:%Y-%m-%d %H:%M}"

@@ -13,6 +13,9 @@ from django.db import connection
 from admin_ext.access.rights import NotPermitted
 from admin_ext.jobs.running import CancelRequested, FenceLost, Run
 
+FIRST, EVERY = 0.3, 1.0
+"""Seconds until people are told for the first time how far it is, and from then on."""
+
 
 class Pulse:
     """While the block lasts, renews the run's lease and writes down `done`, once a second or so.
@@ -47,8 +50,10 @@ class Pulse:
 
     def _beat(self) -> None:
         try:
-            while not self._stop.wait(1.0):
+            wait = FIRST
+            while not self._stop.wait(wait):
                 self._once()
+                wait = EVERY
         finally:
             connection.close()
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
 
 from admin_ext.access.rights import NotPermitted
@@ -94,6 +94,15 @@ class Run:
                 self.job.change_set = opened
         return self.job.change_set  # type: ignore[return-value]
 
+    def commit_lazily(self) -> None:
+        """Call inside a chunk that another one follows: it is written to the disk with that one's commit.
+
+        A server that stops in between forgets the whole chunk, how far the job got as well, and the job goes on from
+        where it stood before. Whatever is committed as usual afterwards, by anybody, finds the chunk on the disk before it.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+
     def save_cursor(self, **values: Any) -> None:
         """Write down how far it got; call inside a chunk, so that it commits with the data."""
         self.job.cursor = {**self.job.cursor, **values}
@@ -167,11 +176,27 @@ def run_job(job_id: int) -> None:
         end(run, Job.State.CANCELLED)
     except (JobFailed, NotPermitted) as error:
         end(run, Job.State.FAILED, error=str(error))
-    except Exception:
+    except Exception as fault:
+        if _lost_the_database(fault):
+            # Nobody's mistake, and the server may be back by now: the lease runs out, and the job goes on.
+            log.warning("job %s: the connection to the database was lost", job_id, exc_info=True)
+            connection.close()
+            return
         log.exception("job %s failed", job_id)
         end(run, Job.State.FAILED, error="It stopped on a fault of the product, which is in the log of the worker.")
     else:
         end(run, Job.State.SUCCEEDED)
+
+
+def _lost_the_database(fault: BaseException | None) -> bool:
+    """Was it, or what led to it, that the server stopped or the connection broke?"""
+    while fault is not None:
+        if isinstance(fault, (OperationalError, InterfaceError)):
+            state = getattr(fault.__cause__, "sqlstate", None)  # none when the server could not say anything any more
+            if state is None or state.startswith("08") or state in ("57P01", "57P02", "57P03"):
+                return True
+        fault = fault.__cause__ or fault.__context__
+    return False
 
 
 def end(run: Run, state: str, *, error: str = "") -> None:

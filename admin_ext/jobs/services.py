@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.core.files import File
@@ -106,8 +108,6 @@ def sweep_jobs() -> int:
 
 def store_file(*, actor: Any, source: File, name: str, kind: str, job: Job | None = None) -> JobFile:
     """Keep an uploaded or made file, hashed as it is written."""
-    import hashlib
-
     digest = hashlib.sha256()
     for block in source.chunks():
         digest.update(block)
@@ -117,6 +117,36 @@ def store_file(*, actor: Any, source: File, name: str, kind: str, job: Job | Non
     kept.file.save(f"{digest.hexdigest()[:16]}", source, save=False)
     kept.save()
     return kept
+
+
+def store_made_file(
+    *, actor: Any, path: Path, name: str, job: Job, rows: int, expires_at: datetime, sha256: str = ""
+) -> JobFile:
+    """Keep a file that a job made; it leaves its place where the storage is on the same disk."""
+    with path.open("rb") as source:
+        if not sha256:
+            sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+            source.seek(0)
+        kept = JobFile(
+            job=job,
+            owner=actor,
+            kind=JobFile.Kind.OUTPUT,
+            name=name[:255],
+            size=path.stat().st_size,
+            sha256=sha256,
+            rows=rows,
+            expires_at=expires_at,
+        )
+        kept.file.save(sha256[:16], _MadeFile(source), save=False)
+        kept.save()
+    return kept
+
+
+class _MadeFile(File):
+    """A file that a storage on the same disk may move instead of copying it."""
+
+    def temporary_file_path(self) -> str:
+        return str(self.name)
 
 
 def _check_owner(actor: Any, job: Job) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from admin_ext.jobs import running, services
+from admin_ext.jobs import running, schedules, services
 
 
 @shared_task(name="jobs.run", acks_late=True, ignore_result=True)
@@ -17,3 +17,9 @@ def run(job_id: int, **kwargs: object) -> None:
 def sweep(**kwargs: object) -> None:
     running.seen()
     services.sweep_jobs()
+
+
+@shared_task(name="jobs.dispatch_schedules", ignore_result=True)
+def dispatch_schedules(**kwargs: object) -> None:
+    running.seen()
+    schedules.dispatch_schedules()

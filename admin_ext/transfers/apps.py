@@ -9,6 +9,7 @@ class TransfersConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.module_loading import autodiscover_modules
 
-        from admin_ext.transfers import changes, exporting, importing  # noqa: F401 (they register job kinds and a source)
+        # They register job kinds and a source.
+        from admin_ext.transfers import changes, definitions, exporting, importing, previewing  # noqa: F401
 
         autodiscover_modules("resources")

@@ -26,8 +26,12 @@ from admin_ext.jobs.models import Job
 from admin_ext.jobs.pulse import Pulse
 from admin_ext.jobs.running import JobFailed, Run, job_kind
 from admin_ext.jobs.services import submit_job
-from admin_ext.transfers.exporting import keep_output, open_writer, rights_unchanged, snapshot, zone_of
+from admin_ext.jobs.zones import zone_of
+from admin_ext.transfers.outputs import keep_output
+from admin_ext.transfers.snapshots import rights_unchanged, snapshot
+from admin_ext.transfers.writing import CsvWriter, WorkbookWriter
 
+FORMATS = ("csv", "xlsx")
 COLUMNS = ["change", "key", "record", "field", "before", "after"]
 TOLD = 1000
 
@@ -61,10 +65,10 @@ def run_changes(run: Run) -> None:
     with tempfile.TemporaryDirectory(prefix="opsadmin-changes-") as folder, timezone.override(zone):
         path = Path(folder) / f"changes.{arguments['format']}"
         try:
-            with snapshot(), Pulse(run, phase="comparing", permitted=unchanged) as pulse:
+            with Pulse(run, phase="comparing", permitted=unchanged) as pulse, snapshot():
                 changes = changes_between(selection, actor=actor, since=since, until=until, action="export")
                 pulse.total = sum(len(keys) for _, keys in changes)
-                with open_writer(path, model, COLUMNS, actor) as writer:
+                with _writer(path, model, actor) as writer:
                     for kind, told in _told(model, changes, since, until, actor):
                         pulse.check()
                         for key, (before, after) in told.items():
@@ -104,6 +108,13 @@ def _told(
         for start in range(0, len(keys), TOLD):
             some: array[int] = keys[start : start + TOLD]
             yield kind, tell_changes(model, list(some), since=since, until=until, reader=actor, action="export")
+
+
+def _writer(path: Path, model: type[models.Model], actor: Any) -> CsvWriter | WorkbookWriter:
+    if path.suffix == ".xlsx":
+        name = str(model._meta.verbose_name_plural)
+        return WorkbookWriter(path, COLUMNS, sheet_name=name, zone=zone_of(actor))
+    return CsvWriter(path, COLUMNS)
 
 
 def _line(kind: str, key: int, before: Told | None, after: Told | None, each: Difference) -> list[Any]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from admin_ext.access.fields import fields
 from admin_ext.plans.models import Action, Plan, PlanRow
 from admin_ext.plans.rows import told_errors
+from admin_ext.transfers.cells import as_shown, from_kept
 from admin_ext.transfers.writing import CsvWriter, Dialect, WorkbookWriter
 
 REASON = "reason"
+CORRECTED = "corrected"
 NAMED = ["row", "kind", "record"]
 FAILED = (Action.REFUSED, Action.INVALID, Action.DRIFTED)
 
@@ -26,20 +30,46 @@ def write_failed_rows(plan: Plan, path: Path, *, reader: Any = None) -> int:
 
     What is wrong is told to `reader`, who made the plan unless said, as far as they may read the values it is about.
     """
+    rows = failed_rows(plan)
+    if "lines" in plan.parameters:
+        # A line is written once, whatever it is about: its groups fail in its own row.
+        rows = rows.filter(raw__isnull=False)
+    return _write(plan, path, rows, REASON, lambda row: told(row, plan, reader or plan.created_by))
+
+
+def write_corrected_rows(plan: Plan, path: Path, *, reader: Any = None) -> int:
+    """Write the rows that were corrected or dropped at the review, with their cells as they came, and what was done."""
+    rows = plan.rows.filter(corrections__isnull=False).order_by("number")
+    unread = fields(reader or plan.created_by, "view", plan.get_model()).unread
+    return _write(plan, path, rows, CORRECTED, lambda row: done_to(row, tells_cells=not unread))
+
+
+def done_to(row: PlanRow, *, tells_cells: bool) -> str:
+    """What was done to a row at the review as one line: who did what, when, and what a cell was and became."""
+    said = []
+    for entry in (row.corrections or {}).get("log", ()):
+        cell = (
+            f" {entry['column']}: “{as_shown(entry['before'])}” became “{entry['after']}”" if "column" in entry else ""
+        )
+        said.append(f"{entry['did']} by {entry['name']} at {entry['at']}{cell}")
+    return f"line {row.line}: " * bool(row.line) + "; ".join(said)
+
+
+def _write(plan: Plan, path: Path, rows: Any, last: str, say: Callable[[PlanRow], str]) -> int:
     detected = plan.parameters.get("detected", {})
-    header = [*(plan.header or NAMED), REASON]
+    header = [*(plan.header or NAMED), last]
     if detected.get("format") in (None, "csv"):
         encoding = (detected.get("encoding") or "utf-8").replace("_", "-")
         writer: Any = CsvWriter(
             path, header, dialect=Dialect(delimiter=detected.get("delimiter") or ",", encoding=encoding)
         )
     else:
-        writer = WorkbookWriter(path, header, sheet_name="Rows that failed")
+        writer = WorkbookWriter(path, header, sheet_name=f"Rows {last}"[:24])
     with writer as out:
-        for row in failed_rows(plan).iterator():
-            cells = list(row.raw or []) if plan.header else named(plan, row)
+        for row in rows.iterator():
+            cells = [from_kept(cell) for cell in row.raw or []] if plan.header else named(plan, row)
             cells += [None] * (len(header) - 1 - len(cells))
-            out.write([*cells, told(row, plan, reader or plan.created_by)])
+            out.write([*cells, say(row)])
     return out.rows
 
 

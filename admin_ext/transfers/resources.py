@@ -19,12 +19,14 @@ class NoResource(LookupError):
 class ModelResource(resources.ModelResource):
     """A model's columns for import and export. `Meta` says `model`, `fields` and `import_id_fields`.
 
-    Related rows go by their natural key. `Meta.new_values` are given to rows that an import creates.
+    Related rows go by their natural key. `Meta.new_values` are given to rows that an import creates. `Meta.synonyms`
+    says what else people call a column, for suggestions: {"postal_code": ["zip", "plz"]}.
     """
 
     class Meta:
         abstract = True
         new_values: dict[str, Any] = {}
+        synonyms: dict[str, list[str]] = {}
 
     @classmethod
     def get_model(cls) -> type[models.Model]:
@@ -55,9 +57,17 @@ class ModelResource(resources.ModelResource):
         return dict(getattr(cls._meta, "new_values", None) or getattr(cls.Meta, "new_values", {}))
 
     @classmethod
+    def synonyms(cls) -> dict[str, list[str]]:
+        return dict(getattr(cls._meta, "synonyms", None) or getattr(cls.Meta, "synonyms", {}))
+
+    @classmethod
     def path(cls, name: str) -> str:
-        """The ORM path that an export reads for a column: a related row's natural key."""
-        field = cls.get_model()._meta.get_field(name)
+        """The ORM path that an export reads for a column, or for a path along foreign keys: at its end, a related row's
+        natural key."""
+        model: Any = cls.get_model()
+        for step in name.split("__"):
+            field = model._meta.get_field(step)
+            model = field.related_model
         if isinstance(field, models.ForeignKey):
             natural = getattr(field.related_model, "natural_key_fields", ("pk",))[0]
             return f"{name}__{natural}"

@@ -5,6 +5,8 @@ table.detected.notes        what was found, in sentences
 for row in table.rows():    row.number, row.line, row.cells, row.problem
 """
 
+from .ahead import in_batches, read_ahead
+from .limits import Limits
 from .opening import open_table
 from .options import FORMATS, OptionNotUsable, ReadOptions
 from .table import Cell, CellError, EmptyFile, FileNotReadable, NoRows, Row, Sheet, Table
@@ -15,11 +17,14 @@ __all__ = [
     "CellError",
     "EmptyFile",
     "FileNotReadable",
+    "Limits",
     "NoRows",
     "OptionNotUsable",
     "ReadOptions",
     "Row",
     "Sheet",
     "Table",
+    "in_batches",
     "open_table",
+    "read_ahead",
 ]

@@ -35,6 +35,12 @@ _OTHER_TEXTS = (
 _TABLE_WANTED = "Send a CSV file or an Excel workbook."
 
 
+def is_container(path: Path) -> bool:
+    """Say whether the file is a workbook, or anything else that other people's code would have to unpack."""
+    with path.open("rb") as file:
+        return file.read(len(_OLE)).startswith((_ZIP, _EMPTY_ZIP, _OLE))
+
+
 def format_of(path: Path) -> str:
     """Give "csv", "xlsx", "xlsb", "xls" or "ods".
 
@@ -66,7 +72,7 @@ def _format_of_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = {name.replace("\\", "/").lstrip("/").lower() for name in archive.namelist()}
-            mimetype = archive.read("mimetype")[:100] if "mimetype" in names else b""
+            mimetype = _first_bytes(archive, "mimetype") if "mimetype" in names else b""
     except Exception as broken:  # zipfile raises many kinds over damaged archives; all mean the same to a person
         raise FileNotReadable(
             "The workbook is damaged: its ZIP container cannot be opened",
@@ -86,6 +92,11 @@ def _format_of_zip(path: Path) -> str:
             advice="Open it in Excel, save it again, and send the new file.",
         )
     raise FileNotReadable("The file is a ZIP archive, not a table", advice="Unpack it and send the table inside.")
+
+
+def _first_bytes(archive: zipfile.ZipFile, name: str) -> bytes:
+    with archive.open(name) as part:
+        return part.read(100)
 
 
 def _format_of_ole(path: Path) -> str:

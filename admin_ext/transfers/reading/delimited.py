@@ -16,6 +16,8 @@ from .options import ReadOptions
 from .records import Dialect, records
 from .table import EmptyFile, FileNotReadable, NoRows, Row, Table
 
+MOST_BLANK_ROWS = 5_000_000
+_MOST_BLANK_AT_START = 100_000
 _SAMPLE_LINES = 1_000
 _SAMPLE_CHARACTERS = 1 << 18
 _UNDECODED = re.compile("[\udc80-\udcff]")  # what Python makes of bytes that are no text ("surrogateescape")
@@ -51,6 +53,8 @@ class DelimitedTable(Table):
                     if problem is None:
                         if not any(cells):
                             self.blank_rows += 1
+                            if self.blank_rows > MOST_BLANK_ROWS:
+                                raise _nothing_but_blanks(line, most=MOST_BLANK_ROWS)
                             continue
                         if len(cells) != width or any(cells[named:]):
                             problem = self._shape_problem(cells)
@@ -77,12 +81,15 @@ class DelimitedTable(Table):
                     raise FileNotReadable(
                         f"The file has only {len(above):,} lines, so line {header_row:,} cannot hold the column names"
                     )
-                lines, room = [], _SAMPLE_CHARACTERS
+                lines, room, filled = [], _SAMPLE_CHARACTERS, False
                 for line in text:
                     lines.append(line)
                     room -= len(line)
-                    if (len(lines) >= _SAMPLE_LINES and any(map(str.strip, lines))) or (room < 0 and lines[1:]):
+                    filled = filled or bool(line.strip())
+                    if (len(lines) >= _SAMPLE_LINES and filled) or (room < 0 and lines[1:]):
                         break
+                    if len(lines) > _MOST_BLANK_AT_START and not filled:
+                        raise _nothing_but_blanks(len(lines), most=_MOST_BLANK_AT_START)
                 whole = not text.read(1)
             except UnicodeError as bad:
                 raise not_decodable(self._encoding.name, 1) from bad
@@ -108,7 +115,7 @@ class DelimitedTable(Table):
             raise FileNotReadable(f"The header cannot be read: {problem}", line=line)
         self._passed_over = [line for line, cells, _ in found[:index] if any(cells)]
         self._skip = line - 1
-        self.header = column_names(cells, line=line)
+        self.header = column_names(cells, line=line, mend=asked.mend_header)
         self._width = len(cells)
         below = [cells for _, cells, _ in found[index + 1 :] if any(cells)]
         if sample.whole and not below:
@@ -162,6 +169,7 @@ class DelimitedTable(Table):
             escape=dialect.escape,
             skip_initial_space=dialect.skip_initial_space,
             header_row=self._skip + 1 if self._has_header else 0,
+            mend_header=asked.mend_header,
             notes=(*self._encoding.notes, *self._notes(asked, dialect, announced)),
         )
 
@@ -185,3 +193,11 @@ class DelimitedTable(Table):
             yield f"The column name “{value}” looks like a value; if the file has no header, set the header row to 0."
         if self._has_header and self._width > len(self.header):
             yield f"Columns after “{self.header[-1]}” have no name and must stay empty."
+
+
+def _nothing_but_blanks(line: int, *, most: int) -> FileNotReadable:
+    return FileNotReadable(
+        f"The file has more than {most:,} blank lines",
+        line=line,
+        advice="Delete the blank lines, or export the file again.",
+    )

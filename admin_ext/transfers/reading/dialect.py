@@ -10,6 +10,7 @@ from .options import ReadOptions
 from .records import Dialect, Record, records
 
 _DELIMITERS = "\t|;,"  # of equals the first: commas in decimals and texts are common, the others are not
+_LOOKED_AT = 1 << 18  # characters; lines may be very long
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.I)
 _SPOKEN = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 
@@ -75,7 +76,7 @@ def _fit(sample: Sample, dialect: Dialect, skip: int) -> _Fit:
 
 def _find_quote(sample: Sample) -> str:
     """The double quote, unless the text has none and wraps whole values in single ones."""
-    text = "".join(sample.lines)
+    text = "".join(sample.lines)[:_LOOKED_AT]
     wrapped = re.findall(r"(?m)(?:^|[,;\t|])'[^'\r\n]*'(?=[,;\t|]|\r?$)", text)
     return "'" if len(wrapped) >= 2 and '"' not in text else '"'
 

@@ -7,7 +7,8 @@ from .table import Cell, FileNotReadable
 
 MOST_COLUMNS = 16_384  # what a worksheet can hold; a text file with more is not a table of ours
 _LOOKED_AT = 50  # rows in which a header is searched
-_LIKE_A_VALUE = re.compile(r"[\s\d.,:/$€£%+\-]*\d[\s\d.,:/$€£%+\-]*")
+# No digit before the first digit: two runs that could share digits would be tried in every combination.
+_LIKE_A_VALUE = re.compile(r"[\s.,:/$€£%+\-]*\d[\s\d.,:/$€£%+\-]*")
 
 
 def find_header(rows: Sequence[Sequence[Cell]]) -> int:
@@ -29,10 +30,11 @@ def like_a_value(names: Sequence[str]) -> str | None:
     return next((name for name in names if _LIKE_A_VALUE.fullmatch(name)), None)
 
 
-def column_names(cells: Sequence[Cell], *, line: int, sheet: str | None = None) -> list[str]:
+def column_names(cells: Sequence[Cell], *, line: int, sheet: str | None = None, mend: bool | None = False) -> list[str]:
     """Give clean column names; blank ones at the end are dropped.
 
-    Raises FileNotReadable when a name is missing or used twice, or when there are too many columns.
+    Raises FileNotReadable when there are too many columns, or when a name is missing or used twice, unless
+    such names are to be mended: then they are numbered.
     """
     names = [" ".join(str(cell).split()) if cell is not None else "" for cell in cells]
     while names and not names[-1]:
@@ -44,10 +46,27 @@ def column_names(cells: Sequence[Cell], *, line: int, sheet: str | None = None) 
             sheet=sheet,
             advice="Check the delimiter, or split the file.",
         )
+    if mend and names:
+        names = _mended(names)
     _refuse_blank_names(names, line, sheet)
     _refuse_double_names(names, line, sheet)
     _refuse_broken_names(names, line, sheet)
     return names
+
+
+def _mended(names: list[str]) -> list[str]:
+    """Column 3 for a blank name in column 3; Price, Price 2, Price 3 for a name used three times."""
+    taken = set(names)
+    mended: list[str] = []
+    seen: set[str] = set()
+    for number, name in enumerate(names, 1):
+        wanted, place = name or f"Column {number}", 1
+        while wanted in seen or (place > 1 and wanted in taken):
+            place += 1
+            wanted = f"{name or f'Column {number}'} {place}"
+        seen.add(wanted)
+        mended.append(wanted)
+    return mended
 
 
 def _refuse_blank_names(names: list[str], line: int, sheet: str | None) -> None:
@@ -59,7 +78,7 @@ def _refuse_blank_names(names: list[str], line: int, sheet: str | None) -> None:
             line=line,
             column=blank[0] if blank else None,
             sheet=sheet,
-            advice="Give every column a name, or choose the row that holds the names.",
+            advice="Give every column a name, choose the row that holds the names, or have the header mended.",
         )
 
 
@@ -75,7 +94,7 @@ def _refuse_double_names(names: list[str], line: int, sheet: str | None) -> None
             line=line,
             column=next(iter(double.values()))[1],
             sheet=sheet,
-            advice="Rename or remove the extra columns, or choose the row that holds the names.",
+            advice="Rename or remove the extra columns, choose the row that holds the names, or have the header mended.",
         )
 
 

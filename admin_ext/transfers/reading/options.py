@@ -27,6 +27,8 @@ class ReadOptions:
     skip_initial_space: bool | None = None  # blanks after a delimiter are layout, not value
     sheet: str | None = None  # name of a sheet, hidden or not
     header_row: int | None = None  # 1-based line of the file or row of the sheet; 0 = there is no header
+    mend_header: bool | None = None  # blank and double names in the header get a number instead of a refusal
+    footer_rows: int | None = None  # how many rows at the end are no data: totals, signatures
     notes: tuple[str, ...] = field(default=(), compare=False)  # what was found, in sentences for people
 
     def __post_init__(self) -> None:
@@ -41,6 +43,8 @@ class ReadOptions:
             raise OptionNotUsable("The delimiter cannot be the quote or the escape character as well.")
         if self.header_row is not None and self.header_row < 0:
             raise OptionNotUsable("The header row is counted from 1; 0 means there is no header.")
+        if self.footer_rows is not None and self.footer_rows < 0:
+            raise OptionNotUsable("The number of rows to leave out at the end cannot be negative.")
         if self.encoding is not None and not _is_text_encoding(self.encoding):
             raise OptionNotUsable(f"There is no encoding “{self.encoding}”. Try utf-8 or cp1252.")
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from .limits import Limits
 from .table import FileNotReadable
 
-MOST_ENTRIES = 10_000
-MOST_INFLATED = 512 << 20  # bytes, over all entries; texts are held in memory as they are
-HIGHEST_RATIO = 200  # inflated to packed, for entries that are large
 _LARGE = 32 << 20  # bytes inflated; below it a ratio harms nobody
 _CHUNK = 1 << 20
 _OVERLAP = 4096  # longer than any tag that is searched, so none is missed between two chunks
@@ -62,7 +60,7 @@ def column_number(letters: bytes) -> int:
     return number
 
 
-def inspect(path: Path) -> dict[str, SheetPart]:
+def inspect(path: Path, limits: Limits) -> dict[str, SheetPart]:
     """Inflate every entry once, in constant memory, and give its worksheets by name of part.
 
     Raises FileNotReadable over a damaged, encrypted or nested archive, over more entries or bytes than any
@@ -73,14 +71,14 @@ def inspect(path: Path) -> dict[str, SheetPart]:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            if len(entries) > MOST_ENTRIES:
-                _refuse(f"The workbook has {len(entries):,} parts, more than the {MOST_ENTRIES:,} allowed")
+            if len(entries) > limits.entries:
+                _refuse(f"The workbook has {len(entries):,} parts, more than the {limits.entries:,} allowed")
             for entry in entries:
                 if entry.flag_bits & 1:
                     _refuse("The workbook is protected by a password", "Remove the password and save it again.")
                 with archive.open(entry) as part:
                     claimed = 0
-                    for piece in _inflate(part, entry, room=MOST_INFLATED - inflated):
+                    for piece in _inflate(part, entry, limits, inflated):
                         _look(piece, entry.filename, sheets)
                         claimed = claimed or _claimed_texts(piece)
                     inflated += part.tell()
@@ -96,19 +94,17 @@ def inspect(path: Path) -> dict[str, SheetPart]:
     return sheets
 
 
-def _inflate(part: IO[bytes], entry: zipfile.ZipInfo, *, room: int) -> Iterator[bytes]:
+def _inflate(part: IO[bytes], entry: zipfile.ZipInfo, limits: Limits, before: int) -> Iterator[bytes]:
     """Yield the entry piece by piece, each beginning with the end of the one before; stop when it grows too big."""
     seen, tail = 0, b""
     while chunk := part.read(_CHUNK):
         if not seen and chunk.startswith(_ARCHIVES) and "embeddings" not in entry.filename:
             _refuse(f"The workbook contains another archive ({entry.filename})", "Remove it and save the workbook.")
         seen += len(chunk)
-        if seen > room:
-            _refuse(f"The workbook grows beyond {MOST_INFLATED >> 20:,} MB when it is opened", "Split it.")
-        if seen > _LARGE and seen > HIGHEST_RATIO * max(entry.compress_size, 1):
-            _refuse(
-                f"A part of the workbook grows more than {HIGHEST_RATIO} times when it is opened ({entry.filename})"
-            )
+        if before + seen > limits.inflated_mb << 20:
+            _refuse(f"The workbook grows beyond {limits.inflated_mb:,} MB when it is opened", "Split it.")
+        if seen > _LARGE and seen > limits.ratio * max(entry.compress_size, 1):
+            _refuse(f"A part of the workbook grows more than {limits.ratio} times when it is opened ({entry.filename})")
         yield tail + chunk
         tail = chunk[-_OVERLAP:]
 

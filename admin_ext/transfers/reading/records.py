@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from .header import MOST_COLUMNS
 from .table import FileNotReadable
 
 LONGEST_CELL = 1_000_000  # characters
+MOST_DELIMITERS = LONGEST_CELL + MOST_COLUMNS  # in a line: the widest table, with a value of nothing but delimiters
+HEAVIEST_RECORD = 64 << 20  # characters of one record that runs over lines, and so much more for each line:
+_WEIGHT_OF_A_LINE = 64
 _MOST_REREAD = 256 << 20  # characters read twice because of broken quotes, over a whole file
 
 Record = tuple[int, list[str], str | None]  # line, cells, problem
@@ -44,34 +48,63 @@ def records(lines: Iterable[str], dialect: Dialect, *, first_line: int = 1) -> I
     """
     source = iter(lines)
     held: deque[str] = deque()  # lines of the record being read
+    again: deque[str] = deque()  # lines to be read once more, before those of the source
 
-    def feed(source: Iterator[str]) -> Iterator[str]:
-        for line in source:
+    def feed() -> Iterator[str]:
+        weight = 0
+        for line in chain(_drained(again), source):
+            if held or len(line) > LONGEST_CELL:  # most lines are records of their own, and short
+                weight = len(line) + _WEIGHT_OF_A_LINE + (weight if len(held) > 1 else 0)
+                if weight > HEAVIEST_RECORD:
+                    raise _endless(first_line=number, lines=len(held))
+                if (delimiters := line.count(dialect.delimiter)) > MOST_DELIMITERS:
+                    raise _too_wide(delimiters + 1, number)
             held.append(line)
             yield line
 
-    line, reread = first_line, 0
+    number, reread = first_line, 0
     while True:
         try:
-            for cells in dialect.reader(feed(source)):
-                yield line, cells, None
-                line += len(held)
+            for cells in dialect.reader(feed()):
+                yield number, cells, None
+                number += len(held)
                 held.clear()
             return
         except csv.Error as broken:
             opened = _where_quote_opens(held, dialect)
-            yield line, _as_it_stands(held, opened, dialect), _told(broken, line + opened, len(held) - opened)
+            yield number, _as_it_stands(held, opened, dialect), _told(broken, number + opened, len(held) - opened)
             rest = list(held)[opened + 1 :]
-            line += opened + 1
+            number += opened + 1
             held.clear()
-            source = chain(rest, source)
+            again.extendleft(reversed(rest))
             reread += sum(map(len, rest))
             if reread > _MOST_REREAD:
                 raise FileNotReadable(
                     "Too many quotes in the file are opened and never closed",
-                    line=line,
+                    line=number,
                     advice="Choose another quote character, or none.",
                 ) from broken
+
+
+def _drained(lines: deque[str]) -> Iterator[str]:
+    while lines:
+        yield lines.popleft()
+
+
+def _too_wide(values: int, line: int) -> FileNotReadable:
+    return FileNotReadable(
+        f"A line has {values:,} values, more than the {MOST_COLUMNS:,} columns a table may have",
+        line=line,
+        advice="Check the delimiter, or split the file.",
+    )
+
+
+def _endless(*, first_line: int, lines: int) -> FileNotReadable:
+    return FileNotReadable(
+        f"A row of the file runs over more than {lines:,} lines",
+        line=first_line,
+        advice="Look for a quote that is not closed, or choose another quote character, or none.",
+    )
 
 
 def _told(broken: csv.Error, line: int, spans: int) -> str:

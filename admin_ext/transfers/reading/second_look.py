@@ -15,7 +15,7 @@ from .package import column_number
 from .table import CellError, FileNotReadable
 
 MOST_FOUND = 200_000  # cells of a sheet that may differ from what calamine gives; more are a broken export
-_LONG_NUMBER = re.compile(r"-?\d{16,}")
+_LONG_NUMBER = re.compile(r"-?\d{16,300}")  # longer ones are no number to Excel either
 _NOT_XML = (expat.ExpatError, LookupError, ValueError)  # the last two over encodings that do not exist
 _PLACE = re.compile(r"([A-Za-z]+)(\d+)")
 

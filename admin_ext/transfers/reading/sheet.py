@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from itertools import islice
+from math import isfinite
 from typing import Any
 
 from python_calamine import CalamineSheet, CalamineWorkbook, PasswordError
@@ -42,7 +43,7 @@ class LoadedSheet:
             _replace(cells, replaced.get(beyond, {}))
             yield [_cell(value) for value in cells]
 
-    def header(self, asked: int | None) -> "SheetHeader":
+    def header(self, asked: int | None, *, mend: bool | None = False) -> "SheetHeader":
         """Give the column names from the row asked for (1-based; 0 = none), or from the row that looks like them.
 
         Raises EmptyFile, NoRows, or FileNotReadable over names that cannot be used.
@@ -55,7 +56,8 @@ class LoadedSheet:
         index = asked - 1 if asked else find_header(self.sample)
         names = self._with_merged_names(self._row(index), index)
         first = next((column for column, name in enumerate(names) if name is not None), 0)
-        header = SheetHeader(index + 1, first, column_names(names[first:], line=index + 1, sheet=self.name))
+        named = column_names(names[first:], line=index + 1, sheet=self.name, mend=mend)
+        header = SheetHeader(index + 1, first, named)
         if not any(map(has_content, self.sample[index + 1 :])) and len(self.sample) < _SAMPLE_ROWS:
             raise NoRows("There are no rows below the header", line=index + 1, sheet=self.name)
         return header
@@ -104,6 +106,8 @@ def _cell(value: Any) -> Cell:
     if kind is float:
         if value.is_integer() and abs(value) < _LARGEST_EXACT:
             return int(value)
+        if not isfinite(value):
+            return CellError(f"{value} is no number")
         return Decimal(f"{value:.15g}")
     plain: Cell = value
     return plain

@@ -6,6 +6,7 @@ from pathlib import Path
 from python_calamine import CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum, load_workbook
 
 from .header import MOST_COLUMNS, like_a_value
+from .limits import Limits
 from .options import ReadOptions
 from .package import inspect
 from .second_look import SecondLook, look_again, sheet_parts
@@ -14,19 +15,18 @@ from .table import Cell, CellError, EmptyFile, FileNotReadable, NoRows, Row, She
 
 MOST_ROWS = 1_048_576
 MOST_CELLS = 8_000_000  # calamine lays out the whole rectangle in memory: 740 MB were seen for as many
-MOST_BYTES = 256 << 20  # packed; a larger workbook belongs into a CSV file
 
 
 class SheetTable(Table):
     """One sheet of a workbook. Cells keep their types; blanks are None, errors are CellError."""
 
-    def __init__(self, path: Path, asked: ReadOptions, *, format: str) -> None:
-        if path.stat().st_size > MOST_BYTES:
+    def __init__(self, path: Path, asked: ReadOptions, *, format: str, limits: Limits) -> None:
+        if path.stat().st_size > limits.packed_mb << 20:
             raise FileNotReadable(
-                f"The workbook is larger than {MOST_BYTES >> 20} MB", advice="Save the data as CSV and send that."
+                f"The workbook is larger than {limits.packed_mb} MB", advice="Save the data as CSV and send that."
             )
         self._path = path
-        self._parts = inspect(path) if format != "xls" else {}
+        self._parts = inspect(path, limits) if format != "xls" else {}
         self._part_of = sheet_parts(path) if format == "xlsx" else {}
         with told_as_facts():
             self._workbook = load_workbook(str(path))
@@ -38,6 +38,7 @@ class SheetTable(Table):
             format=format,
             sheet=self._sheet.name,
             header_row=self._header.row,
+            mend_header=asked.mend_header,
             notes=tuple(self._notes(asked, format)),
         )
 
@@ -73,7 +74,7 @@ class SheetTable(Table):
             there = ", ".join(f"“{sheet.name}”" for sheet in self.sheets)
             raise FileNotReadable(f"There is no sheet “{asked.sheet}”", advice=f"The workbook has: {there}.")
         sheet = self._load(str(asked.sheet))
-        return sheet, sheet.header(asked.header_row)
+        return sheet, sheet.header(asked.header_row, mend=asked.mend_header)
 
     def _first_with_table(self, asked: ReadOptions) -> tuple[LoadedSheet, SheetHeader]:
         """Give the first visible sheet with a usable header of two columns or more; else one with a single column."""
@@ -82,7 +83,7 @@ class SheetTable(Table):
         for name in [sheet.name for sheet in self.sheets if not sheet.hidden]:
             sheet = self._load(name)
             try:
-                header = sheet.header(asked.header_row)
+                header = sheet.header(asked.header_row, mend=asked.mend_header)
             except FileNotReadable as refused:
                 refusals.append(refused)
                 continue

@@ -7,9 +7,10 @@ nor text that is a plain number: `-3.5` stays `-3.5`.
 
 import re
 
-_TRIGGERS = frozenset("=+-@\t\r\n＝＋－＠")  # the full-width ones are turned into plain ones by some Excels
-_BLANKS = " \t\r\n\x0b\x0c\xa0\u200b\u3000\ufeff"  # what a spreadsheet drops before it looks
-_NEEDS_A_LOOK = _TRIGGERS | frozenset(_BLANKS) | {"'"}
+BREAKS = frozenset("\t\r\n")
+TRIGGERS = BREAKS | frozenset("=+-@＝＋－＠")  # the full-width ones are turned into plain ones by some Excels
+BLANKS = " \t\r\n\x0b\x0c\xa0\u200b\u3000\ufeff"  # what a spreadsheet drops before it looks
+NEEDS_A_LOOK = TRIGGERS | frozenset(BLANKS) | {"'"}
 _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*([eE][+-]?[0-9]+)?")
 
 
@@ -18,7 +19,7 @@ def neutralise(text: str) -> str:
 
     `strip_neutralising(neutralise(text)) == text` for every text.
     """
-    if text and text[0] in _NEEDS_A_LOOK and _could_run(text):
+    if text and text[0] in NEEDS_A_LOOK and _could_run(text):
         return "'" + text
     return text
 
@@ -33,9 +34,9 @@ def strip_neutralising(text: str) -> str:
 def _could_run(text: str) -> bool:
     """Quotes in front do not count: text that is already `'=1+1` gets one more, so that one can be taken away."""
     bare = text.lstrip("'")
-    if not bare or bare[0] not in _NEEDS_A_LOOK:
+    if not bare or bare[0] not in NEEDS_A_LOOK:
         return False
-    if bare[0] in "\t\r\n":
+    if bare[0] in BREAKS:
         return True
-    seen = bare.lstrip(_BLANKS)
-    return bool(seen) and seen[0] in _TRIGGERS and not _PLAIN_NUMBER.fullmatch(seen)
+    seen = bare.lstrip(BLANKS)
+    return bool(seen) and seen[0] in TRIGGERS and not _PLAIN_NUMBER.fullmatch(seen)

@@ -63,7 +63,7 @@ class WorkbookWriter:
         if unknown := set(self._kinds) - {None, *COLUMN_KINDS}:
             raise ValueError(f"Unknown kinds of columns: {unknown}")
         self._zone = zone
-        self._sheet_name = _NOT_IN_A_SHEET_NAME.sub(" ", sheet_name).strip(" '")[:24] or "Sheet1"
+        self._sheet_name = sheet_title(sheet_name)
         self._landing = Landing(path)
         self._book = xlsxwriter.Workbook(
             str(self._landing.part),
@@ -197,6 +197,11 @@ class WorkbookWriter:
     def _measure(self, column: int, length: int) -> None:
         if self._line <= _MEASURED_ROWS and length + 2 > self._widths[column]:
             self._widths[column] = length + 2
+
+
+def sheet_title(name: str) -> str:
+    """A name as a sheet may bear it, with room for a number behind it."""
+    return _NOT_IN_A_SHEET_NAME.sub(" ", name).strip(" '")[:24] or "Sheet1"
 
 
 def _fits_a_float(value: int | float | Decimal) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from admin_ext.access.rights import NotPermitted
@@ -37,6 +39,24 @@ def chunk(rows):
             pass
 
     return step
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("inside", [True, False], ids=["in a chunk", "between chunks"])
+def test_a_lost_connection_fails_no_job_but_leaves_it_to_the_next_claim(kind, job, inside):
+    def lose(run):
+        if run.fence == 1:
+            with run.chunk() if inside else nullcontext(), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    kind += [chunk(4), lose, chunk(6)]
+    run_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.rows_done, job.error) == ("running", 4, "")
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    run_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == ("succeeded", 2)
 
 
 class TestRunning:

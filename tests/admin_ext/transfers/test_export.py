@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import csv
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.files.base import ContentFile
 from django.urls import reverse
+from django.utils import timezone
 from python_calamine import CalamineWorkbook
 
 from admin_ext.access.rights import NotPermitted
+from admin_ext.audit.models import AccessEvent
 from admin_ext.filtering.selection import Selection
 from admin_ext.jobs.models import Job, JobFile
 from admin_ext.jobs.running import run_job
 from admin_ext.transfers.exporting import UnknownColumn, submit_export
 from admin_ext.transfers.importing import submit_import
+from admin_ext.transfers.outputs import FileGone, download, remove_expired
 from apps.customers.models import Customer
 from tests.contracts.world import person_for
 from tests.factories import CustomerFactory, RegionFactory, UserFactory, give_role, grant
@@ -120,3 +124,26 @@ class TestExporting:
         assert plan.counts == {"unchanged": 3}, list(
             plan.rows.exclude(action="unchanged").values("errors", "before", "after")
         )
+
+    def test_the_same_bytes_kept_twice_are_removed_with_the_last(self, analyst):
+        CustomerFactory()
+        files = [made(exported(analyst)), made(exported(analyst))]
+        assert remove_expired() == 0
+        JobFile.objects.filter(pk=files[0].pk).update(expires_at=timezone.now() - timedelta(days=1))
+        assert remove_expired() == 1
+        for file in files:
+            file.refresh_from_db()
+        assert not files[0].file and files[1].file.storage.exists(files[1].file.name)
+        with pytest.raises(FileGone):
+            download(actor=analyst, file=files[0])
+        assert AccessEvent.objects.filter(kind="export", detail__sha256=files[0].sha256).count() >= 1
+
+    @pytest.mark.parametrize("packing", ["gz", "zip"])
+    def test_packed_files_are_named_for_what_they_are(self, analyst, packing):
+        CustomerFactory(code="A1")
+        job = submit_export(
+            actor=analyst, selection=Selection(model="customers.Customer"), format="csv", packing=packing
+        )
+        run_job(job.pk)
+        assert made(job).name.endswith(".csv.gz" if packing == "gz" else ".zip")
+        assert made(job).rows == 1

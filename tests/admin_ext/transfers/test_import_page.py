@@ -15,6 +15,7 @@ from tests.contracts.world import everywhere, make, person_for, rights_on
 from tests.factories import ProfileFactory, give_role
 
 pytestmark = pytest.mark.django_db
+AS_EXPORTED = {"columns": {"code": {"from": "code"}, "name": {"from": "name"}}}
 
 
 def upload(text):
@@ -23,9 +24,11 @@ def upload(text):
 
 class TestTheImportPage:
     def test_takes_a_file_and_leads_to_the_review(self, client):
-        person = person_for(Customer)
+        person = give_role(person_for(Customer), "transfers.view_profile")
         client.force_login(person)
-        response = client.post(reverse("admin:customers_customer_import"), {"file": upload("code,name\nA1,New\n,x\n")})
+        profile = ProfileFactory(mapping=AS_EXPORTED)
+        posted = {"file": upload("code,name\nA1,New\n,x\n"), "profile": profile.name}
+        response = client.post(reverse("admin:customers_customer_import"), posted)
         plan = Plan.objects.get()
         assert response.url == reverse("admin:plans_plan_change", args=[plan.pk])
         run_job(plan.making_id)
@@ -73,8 +76,9 @@ class TestTheImportPage:
         assert not Plan.objects.exists()
 
     def test_another_persons_plan_is_not_there(self, client):
-        client.force_login(person_for(Customer))
-        client.post(reverse("admin:customers_customer_import"), {"file": upload("code,name\nA1,New\n")})
+        client.force_login(give_role(person_for(Customer), "transfers.view_profile"))
+        posted = {"file": upload("code,name\nA1,New\n"), "profile": ProfileFactory(mapping=AS_EXPORTED).name}
+        client.post(reverse("admin:customers_customer_import"), posted)
         plan = Plan.objects.get()
         client.force_login(person_for(Customer))
         assert client.get(reverse("admin:plans_plan_change", args=[plan.pk])).status_code in (302, 403, 404)

@@ -21,9 +21,10 @@ from admin_ext.plans.applying import apply_plan
 from admin_ext.plans.making import submit_plan
 from admin_ext.plans.models import Plan
 from admin_ext.transfers.changes import submit_changes
-from admin_ext.transfers.exporting import UnknownColumn, download, submit_export
+from admin_ext.transfers.exporting import UnknownColumn, submit_export
 from admin_ext.transfers.failures import write_failed_rows
 from admin_ext.transfers.importing import ColumnNotYours, submit_import
+from admin_ext.transfers.outputs import download
 from apps.accounts.models import User
 from apps.customers.models import Customer
 from tests.contracts.world import person_for

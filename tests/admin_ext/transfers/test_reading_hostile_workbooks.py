@@ -5,15 +5,15 @@ import zipfile
 
 import pytest
 
-from admin_ext.transfers.reading import FileNotReadable, open_table, package
+from admin_ext.transfers.reading import FileNotReadable, Limits, open_table
 from tests.admin_ext.transfers.packages import make_package, sheet_xml, text_row
 
 HONEST = sheet_xml(text_row(1, "a", "b") + text_row(2, "x", "y"))
 
 
-def refused(path):
+def refused(path, **limits):
     with pytest.raises(FileNotReadable) as fact:
-        open_table(path)
+        open_table(path, limits=Limits(**limits))
     return str(fact.value)
 
 
@@ -30,16 +30,14 @@ def test_a_part_that_grows_beyond_measure(tmp_path):
     assert "grows more than 200 times" in refused(make_package(tmp_path / "x.xlsx", bomb))
 
 
-def test_parts_that_grow_beyond_measure_together(tmp_path, monkeypatch):
-    monkeypatch.setattr(package, "MOST_INFLATED", 1 << 20)
+def test_parts_that_grow_beyond_measure_together(tmp_path):
     extra = {f"xl/media/{number}.bin": b"\0" * (300 << 10) for number in range(4)}
-    assert "grows beyond 1 MB" in refused(make_package(tmp_path / "x.xlsx", HONEST, extra=extra))
+    assert "grows beyond 1 MB" in refused(make_package(tmp_path / "x.xlsx", HONEST, extra=extra), inflated_mb=1)
 
 
-def test_too_many_parts(tmp_path, monkeypatch):
-    monkeypatch.setattr(package, "MOST_ENTRIES", 50)
+def test_too_many_parts(tmp_path):
     extra = {f"xl/media/{number}.txt": b"" for number in range(60)}
-    assert "more than the 50 allowed" in refused(make_package(tmp_path / "x.xlsx", HONEST, extra=extra))
+    assert "more than the 50 allowed" in refused(make_package(tmp_path / "x.xlsx", HONEST, extra=extra), entries=50)
 
 
 def test_an_archive_in_the_archive(tmp_path):

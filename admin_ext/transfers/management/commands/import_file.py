@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.files import File
 from django.core.management.base import BaseCommand, CommandParser
@@ -113,6 +115,8 @@ class Command(BaseCommand):
         for action in Action:
             if number := plan.counts.get(action):
                 self.stdout.write(f"  {number:>9,} {action.label.lower()}")
+        for line in self._by_entity(plan):
+            self.stdout.write(line)
         for row in failed_rows(plan)[:20]:
             self.stdout.write(f"  {row.key}: {told(row, plan, plan.created_by)}")
         if plan.state == Plan.State.READY:
@@ -122,6 +126,16 @@ class Command(BaseCommand):
             self.stdout.write(f"{job.get_state_display()}: {job.error}")
         else:
             self.stdout.write(f"Applied as change set #{job.change_set_id}.")
+
+    def _by_entity(self, plan: Plan) -> Iterator[str]:
+        """What became of the lines of a file of several entities, and of the rows of each."""
+        if lines := plan.parameters.get("lines"):
+            yield (
+                f"{lines['read']:,} lines of the file: {lines['accepted']:,} accepted, {lines['rejected']:,} rejected"
+            )
+        for entity in plan.parameters.get("entities", ()):
+            counts = ", ".join(f"{number:,} {Action(name).label.lower()}" for name, number in entity["counts"].items())
+            yield f"  {apps.get_model(entity['model'])._meta.verbose_name_plural}: {counts}"
 
     def _receipt(self, plan: Plan, job: Job) -> dict[str, Any]:
         return {
@@ -134,6 +148,7 @@ class Command(BaseCommand):
             "file": plan.parameters.get("file_name", ""),
             "sha256": plan.file.sha256 if plan.file else "",
             "error": job.error,
+            **{name: plan.parameters[name] for name in ("lines", "entities") if name in plan.parameters},
         }
 
     def _give_up(self, message: str, options: dict[str, Any], plan: Plan | None = None, job: Job | None = None) -> None:

@@ -6,6 +6,7 @@ those of one model that stand together as one set (see `writing`): a source numb
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
@@ -92,6 +93,7 @@ def run_plan(run: Run) -> None:
         reason=plan.reason,
         selection=plan.parameters.get("selection"),
         file_sha256=plan.file.sha256 if plan.file else "",
+        **source.said_of(plan),
     )
     with run.chunk(phase="applying", total=plan.good):
         pass
@@ -112,7 +114,8 @@ def run_plan(run: Run) -> None:
 def _close(run: Run, plan: Plan) -> None:
     plan.state, plan.applied_at = Plan.State.APPLIED, timezone.now()
     plan.counts = plan.count_outcomes()
-    plan.save(update_fields=["state", "applied_at", "counts"])
+    sources[plan.source].close(plan)
+    plan.save(update_fields=["state", "applied_at", "counts", "parameters"])
     Job.objects.filter(pk=run.job.pk).update(counts=plan.counts)
     run.job.counts = plan.counts
 
@@ -130,11 +133,12 @@ def _refuse_the_rest(run: Run, plan: Plan, why: NotPermitted) -> None:
 def rehearse_plan(run: Run, plan: Plan) -> None:
     """Apply the good rows of a small plan and take it back; those that the database refuses are refused in the plan."""
     source = sources[plan.source]
-    rows = list(PlanRow.objects.filter(plan=plan, action__in=GOOD).order_by("number"))
+    apply = applier(plan, source, rehearsing=True)
+    rows = apply.read(PlanRow.objects.filter(plan=plan, action__in=GOOD).order_by("number"))
     failures: Failures = {}
     try:
         with change_set(actor=run.actor, door=source.door, verb=source.verb(plan), reason=plan.reason):
-            failures = applier(plan, source, rehearsing=True)(rows, run.actor)
+            failures = apply(rows, run.actor)
             raise _Rehearsed
     except _Rehearsed:
         pass
@@ -149,9 +153,10 @@ class _Rehearsed(Exception):
 
 def _apply_next_chunk(run: Run, plan: Plan, apply: Applier) -> bool:
     with run.recorded_chunk() as _:
-        rows = _next_rows(run, plan, apply.size)
+        rows = _next_rows(run, plan, apply)
         if not rows:
             return False
+        run.commit_lazily()  # the last chunk is the one that closes the plan
         _write_down(_applied(run, plan, apply, rows))
         run.save_cursor(number=rows[-1].number)
         Job.objects.filter(pk=run.job.pk).update(rows_done=models.F("rows_done") + len(rows))
@@ -160,7 +165,7 @@ def _apply_next_chunk(run: Run, plan: Plan, apply: Applier) -> bool:
 
 def _apply_in_one(run: Run, plan: Plan, apply: Applier) -> None:
     with run.recorded_chunk(phase="applying all rows in one transaction"):
-        while rows := _next_rows(run, plan, apply.size):
+        while rows := _next_rows(run, plan, apply):
             _write_down(_applied(run, plan, apply, rows))
             run.save_cursor(number=rows[-1].number)
         bad = PlanRow.objects.filter(plan=plan, outcome__in=[Action.REFUSED, Action.DRIFTED]).order_by("number").first()
@@ -173,24 +178,25 @@ def _apply_in_one(run: Run, plan: Plan, apply: Applier) -> None:
         Job.objects.filter(pk=run.job.pk).update(rows_done=plan.good)
 
 
-def _applied(run: Run, plan: Plan, apply: Applier, rows: list[PlanRow]) -> Failures:
+def _applied(run: Run, plan: Plan, apply: Applier, rows: Sequence[Any]) -> Failures:
     actor = run.actor
     _check_still_permitted(plan, rows, actor)
     sources[plan.source].check_may_write(plan, actor)
     return apply(rows, actor)
 
 
-def _check_still_permitted(plan: Plan, rows: list[PlanRow], actor: Any) -> None:
+def _check_still_permitted(plan: Plan, rows: Sequence[Any], actor: Any) -> None:
     """Raise NotPermitted when the actor has lost what the plan needs: the job stops, what was done before it stays.
 
     What is lost for single rows is told row by row, by who writes them.
     """
     model = plan.get_model()
-    needed = {("import", model)} if plan.source == "import" else set()
+    needed = {("import", each) for each in _models(plan, rows)} if plan.source == "import" else set()
     if verb := registry.get(plan.parameters.get("verb", "")):
         needed.add((verb.right, apps.get_model(verb.model) if verb.model else model))
     else:
-        needed |= {(RIGHTS[Action(row.action)], apps.get_model(row.model or plan.model)) for row in rows}
+        kinds = {(row.action, row.model or plan.model) for row in rows}
+        needed |= {(RIGHTS[Action(action)], apps.get_model(label)) for action, label in kinds}
     for action, each in sorted(needed, key=lambda pair: (pair[0], pair[1]._meta.label)):
         if not can(actor, action, each):
             kind = each._meta.verbose_name_plural
@@ -200,10 +206,13 @@ def _check_still_permitted(plan: Plan, rows: list[PlanRow], actor: Any) -> None:
             )
 
 
-def _next_rows(run: Run, plan: Plan, size: int) -> list[PlanRow]:
+def _models(plan: Plan, rows: Sequence[Any]) -> set[type[models.Model]]:
+    return {plan.get_model(), *(apps.get_model(label) for label in {row.model for row in rows} if label)}
+
+
+def _next_rows(run: Run, plan: Plan, apply: Applier) -> Sequence[Any]:
     rows = PlanRow.objects.filter(plan=plan, number__gt=run.job.cursor.get("number", 0), action__in=GOOD)
-    rows = rows.only("id", "number", "key", "action", "model", "target_id", "version")
-    return list(rows.order_by("number")[:size])
+    return apply.read(rows.order_by("number")[: apply.size])
 
 
 def _write_down(failures: Failures) -> None:

@@ -7,4 +7,5 @@ class PlansConfig(AppConfig):
     verbose_name = "Plans"
 
     def ready(self) -> None:
-        from admin_ext.plans import applying, making, reverting, sources  # noqa: F401 (they register job kinds and sources)
+        # They register job kinds and sources.
+        from admin_ext.plans import applying, correcting, making, reverting, sources, undoing  # noqa: F401

@@ -7,18 +7,22 @@ for each proposal whether it would create, change or leave a row, or why it may 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db import models
 
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import access_of, can, restrict
+from admin_ext.access.scope_keys import path_before_writing
 from admin_ext.plans.constraints import CheckConstraints
 from admin_ext.plans.models import Action
+from admin_ext.plans.new_rows import defaults_of, is_missing, required_of
 from admin_ext.plans.references import References
 from admin_ext.plans.rows import DraftRow, problem
-from admin_ext.plans.values import Cleaner, StoredCleaner
+from admin_ext.plans.seen import SeenKeys
+from admin_ext.plans.values import ABSENT, Cleaner, StoredCleaner, Wrong
 
 NOT_YOURS = "You have no right to change this row, or no row of this name can be made."
 THERE_AGAIN = "The row is there again: somebody restored it."
@@ -77,110 +81,146 @@ class Differ:
         # What is taken from history was nobody's choice.
         self.kept = frozenset() if stored else rights.kept
         self.kept_in_new = self.kept if stored else self.kept | field_rights(actor, "add", model).kept
-        self.defaults = self._defaults()
-        self.required = self._required()
-        self.column_of = {field.name: field.column for field in model._meta.concrete_fields}
-        self.seen: dict[tuple[Any, ...], int] = {}
+        self.defaults = defaults_of(model)
+        self.required = required_of(model, self.defaults, spare={*self.sequences, *self.new_values}, said=self.cleaners)
+        self.required_names = [name for name, _, _ in self.required]
+        self.renamed = [
+            (field.name, str(field.column)) for field in model._meta.concrete_fields if field.name != field.column
+        ]
+        self.compared = [(name, self.fields[name]) for name in self.cleaners if name not in self.key]
+        self.seen = SeenKeys()
+        self.ambiguous: set[tuple[Any, ...]] = set()
         self.counters: dict[tuple[Any, ...], int] = {}
+        # Leaves of the values for a row that is there those that it is to get; all, when there is nothing to ask.
+        self.spare: Callable[[Proposal, dict[str, Any], dict[str, Any]], dict[str, Any]] | None = None
 
-    def diff(self, batch: list[Proposal], *, actor: Any) -> list[DraftRow]:
-        """The plan rows for a batch of proposals, in their order."""
+    def diff(self, batch: list[Proposal], *, actor: Any, cleaned: list[dict[str, Any]] | None = None) -> list[DraftRow]:
+        """The plan rows for a batch of proposals, in their order; `cleaned`, when `clean` was asked of it before."""
         self.actor = actor
-        cleaned = [self._clean(proposal) for proposal in batch]
+        cleaned = cleaned or self.clean(batch)
         self.references.resolve(batch, cleaned, actor)
+        keys = self._keys(batch, cleaned)
         existing = self._existing(batch, cleaned)
         visible = self._allowed(existing, "view")
-        drafts: list[DraftRow] = []
-        for proposal, values in zip(batch, cleaned, strict=True):
-            drafts.append(self._draft(proposal, values, existing, visible))
+        limits = self._limits()
+        drafts = [
+            self._draft(proposal, values, key, existing.get(key), visible, limits)
+            for proposal, values, key in zip(batch, cleaned, keys, strict=True)
+        ]
         self._refuse_without_right(drafts)
         self._check_constraints(drafts)
         return drafts
 
+    def reads_same(self, name: str, one: Any, other: Any) -> bool:
+        """Do two raw values of a column come to the same? 2010-12-01 08:26 and 2010-12-01 do, where a day is kept."""
+        (first, second), are_right = self.cleaners[name].column([one, other])
+        return first == second if are_right else one == other
+
+    def clean(self, batch: list[Proposal]) -> list[dict[str, Any]]:
+        """The values of each proposal that could be taken; the others become its errors. Asks the database nothing."""
+        tidy: dict[str, list[Any]] = {}
+        untidy: dict[str, list[Any]] = {}
+        for name, cleaner in self.cleaners.items():
+            raws = [proposal.values.get(name, ABSENT) for proposal in batch]
+            column, is_tidy = cleaner.column(raws)
+            (tidy if is_tidy else untidy)[name] = column
+        cleaned = [dict(zip(tidy, row, strict=True)) for row in zip(*tidy.values(), strict=True)] or [{} for _ in batch]
+        for name, column in untidy.items():
+            for proposal, values, value in zip(batch, cleaned, column, strict=True):
+                if type(value) is Wrong:
+                    message, advice = value.told
+                    raw = proposal.values[name]
+                    proposal.errors.append(
+                        problem(message, column=self._label(name), value=raw, advice=advice, field=name)
+                    )
+                elif value is not ABSENT:
+                    values[name] = value
+        return cleaned
+
     # -- one row -----------------------------------------------------------------------------------
 
-    def _clean(self, proposal: Proposal) -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        for name, cleaner in self.cleaners.items():
-            if name not in proposal.values:
-                continue
-            value, error = cleaner(proposal.values[name])
-            if error:
-                proposal.errors.append(
-                    problem(
-                        error[0], column=self._label(name), value=proposal.values[name], advice=error[1], field=name
-                    )
-                )
-            else:
-                values[name] = value
-        return values
-
     def _draft(
-        self, proposal: Proposal, values: dict[str, Any], existing: dict[Any, dict[str, Any]], visible: set[int]
+        self,
+        proposal: Proposal,
+        values: dict[str, Any],
+        key: tuple[Any, ...],
+        current: dict[str, Any] | None,
+        visible: set[int],
+        limits: dict[str, tuple[str, list[int]]],
     ) -> DraftRow:
-        draft = DraftRow(number=proposal.number, line=proposal.line, raw=proposal.raw, action=Action.INVALID)
-        key = self._key(proposal, values)
-        draft.key = self._shown_key(proposal)
+        draft = DraftRow(proposal.number, Action.INVALID, proposal.line, self._shown_key(proposal), raw=proposal.raw)
         if proposal.errors:
             draft.errors = proposal.errors
             return draft
-        first = self.seen.setdefault(key, proposal.number)
+        first = self.seen.first(key, proposal.number)
         if first != proposal.number:
-            draft.errors = [
-                problem(
-                    f"The same {self._key_label()} stands in row {first} already.",
-                    column=self._key_label(),
-                    value=draft.key,
-                    advice="Keep one of the rows.",
-                )
-            ]
-            return draft
-        current = existing.get(key)
+            said = f"The same {self._key_label()} stands in row {first} already."
+            return self._with_wrong_key(draft, said, "Keep one of the rows.")
         if proposal.anew:
             draft.target_id = proposal.target_id
-            return _refused(draft, THERE_AGAIN) if current else self._as_new(draft, values)
+            return _refused(draft, THERE_AGAIN) if current else self._as_new(draft, values, limits)
         if current is None:
-            return self._as_new(draft, values)
+            return self._as_new(draft, values, limits)
         draft.target_id, draft.version = current["pk"], current.get("version")
         if current["pk"] not in visible:
             return _refused(draft, NOT_YOURS)
-        return self._as_change(draft, values, current)
+        if key in self.ambiguous:
+            kind = self.model._meta.verbose_name_plural
+            said = f"Several {kind} have this {self._key_label()}: it does not say which is meant."
+            return self._with_wrong_key(draft, said, "Find rows by what tells them apart.")
+        return self._as_change(draft, self.spare(proposal, values, current) if self.spare else values, current)
 
-    def _as_new(self, draft: DraftRow, values: dict[str, Any]) -> DraftRow:
+    def _with_wrong_key(self, draft: DraftRow, said: str, advice: str) -> DraftRow:
+        draft.target_id = draft.version = None
+        draft.errors = [problem(said, column=self._key_label(), value=draft.key, advice=advice)]
+        return draft
+
+    def _as_new(self, draft: DraftRow, values: dict[str, Any], limits: dict[str, tuple[str, list[int]]]) -> DraftRow:
         if not self.key and draft.target_id is None:
             return _refused(draft, "The row does not exist any more.")
-        values = {name: value for name, value in values.items() if not (value is None and name in self.defaults)}
-        errors = [
-            problem(
-                f"{self._label(name)} is missing.",
-                column=self._label(name),
-                advice="Every new row needs it.",
-                field=name,
-            )
-            for name, may_be_blank, default in self.required
-            if (given := values.get(name, default)) is None or (given == "" and not may_be_blank)
-        ]
-        errors += [self._not_yours(name, value) for name, value in values.items() if self._is_kept(name, value)]
-        if errors:
+        if None in values.values():
+            values = {name: value for name, value in values.items() if not (value is None and name in self.defaults)}
+        if errors := self._errors_of_new(values):
             draft.errors = errors
             return draft
-        if not self._inside_scope(values):
+        if limits and not _inside(limits, values):
             return _refused(draft, "The new row would be outside your scope.")
         for name, within in self.sequences.items():
             values[name] = self._next_in_sequence(name, within, values)
-        row = {**self.defaults, **values, **self.new_values}
+        draft.after = after = {**self.defaults, **values, **self.new_values}
+        for name, column in self.renamed:
+            if name in after:
+                after[column] = after.pop(name)
         draft.action = Action.CREATE
-        draft.after = {self.column_of[name]: value for name, value in row.items()}
         return draft
+
+    def _errors_of_new(self, values: dict[str, Any]) -> list[dict[str, str]]:
+        errors = []
+        if not all(map(values.get, self.required_names)):
+            errors = [
+                problem(
+                    f"{self._label(name)} is missing.",
+                    column=self._label(name),
+                    advice="Every new row needs it.",
+                    field=name,
+                )
+                for name, may_be_blank, default in self.required
+                if is_missing(values.get(name, default), may_be_blank)
+            ]
+        if self.kept_in_new:
+            given = ((name, values[name]) for name in self.cleaners if name in values)
+            errors += [self._not_yours(name, value) for name, value in given if self._is_kept(name, value)]
+        return errors
 
     def _as_change(self, draft: DraftRow, values: dict[str, Any], current: dict[str, Any]) -> DraftRow:
         before: dict[str, Any] = {}
         after: dict[str, Any] = {}
-        for name, value in values.items():
-            field = self.fields[name]
-            if name in self.key or (value is None and not field.null):
+        for name, field in self.compared:
+            if name not in values or (value := values[name]) == current[field.attname]:
                 continue
-            if value == current[field.attname]:
+            if value is None and not field.null:
+                continue
+            if type(value) is str and _is_stripped(value, current[field.attname]):
                 continue
             if name in self.controlled:
                 draft.action = Action.REFUSED
@@ -229,8 +269,10 @@ class Differ:
             rows = rows.filter(**{f"{attname}__any_of": list(wanted)})
             if len(wanted) > 1 and len(self.key) > 1:
                 break  # the first key narrows enough; the rest is compared here
-        found = rows.values("pk", *versioned, *dict.fromkeys([*names, *attnames]))
-        return {tuple(row[attname] for attname in attnames): row for row in found}
+        found = list(rows.values("pk", *versioned, *dict.fromkeys([*names, *attnames])))
+        keys = [tuple(row[attname] for attname in attnames) for row in found]
+        self.ambiguous = {key for key, count in Counter(keys).items() if count > 1} if found else set()
+        return dict(zip(keys, found, strict=True))
 
     def _allowed(self, existing: dict[Any, dict[str, Any]], action: str) -> set[int]:
         keys = [row["pk"] for row in existing.values()]
@@ -268,11 +310,15 @@ class Differ:
 
     # -- small questions ---------------------------------------------------------------------------
 
-    def _key(self, proposal: Proposal, values: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple(values.get(name) for name in self.key) if self.key else (proposal.target_id,)
+    def _keys(self, batch: list[Proposal], cleaned: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+        if not self.key:
+            return [(proposal.target_id,) for proposal in batch]
+        return list(zip(*([values.get(name) for values in cleaned] for name in self.key), strict=True))
 
     def _shown_key(self, proposal: Proposal) -> str:
-        return " / ".join(str(proposal.values.get(name, "")) for name in self.key) if self.key else ""
+        if len(self.key) == 1:
+            return str(proposal.values.get(self.key[0], ""))
+        return " / ".join(str(proposal.values.get(name, "")) for name in self.key)
 
     def _key_label(self) -> str:
         return " and ".join(self._label(name) for name in self.key)
@@ -289,39 +335,14 @@ class Differ:
         advice = "Leave the column out, or leave the value as it is."
         return problem(f"{label} is not yours to write.", column=label, value=value, advice=advice, field=name)
 
-    def _defaults(self) -> dict[str, Any]:
-        """What a new row gets where nothing is said; the database knows its own defaults."""
+    def _limits(self) -> dict[str, tuple[str, list[int]]]:
+        """Where the actor may work, by dimension: the path from a row, and the places; not where they may everywhere."""
+        access = access_of(self.actor)
         return {
-            field.name: field.get_default()
-            for field in self.model._meta.concrete_fields
-            if not field.primary_key
-            and not getattr(field, "generated", False)
-            and not field.has_db_default()
-            and (field.has_default() or not field.null)
-            and not (field.get_default() is None and not field.null)
+            dimension: (path_before_writing(self.model, path), places)
+            for dimension, path in getattr(self.model, "scopes", {}).items()
+            if (places := access.places(dimension)) is not None
         }
-
-    def _required(self) -> list[tuple[str, bool, Any]]:
-        """Fields that a new row cannot do without: name, whether an empty text will do, and the default."""
-        return [
-            (field.name, field.blank, self.defaults.get(field.name))
-            for field in self.model._meta.concrete_fields
-            if not (field.primary_key or field.null or field.has_db_default() or getattr(field, "generated", False))
-            and field.name not in self.sequences
-            and field.name not in self.new_values
-        ]
-
-    def _inside_scope(self, values: dict[str, Any]) -> bool:
-        """Would a new row be where the actor works? References were resolved within what the actor may see."""
-        for dimension, path in getattr(self.model, "scopes", {}).items():
-            places = access_of(self.actor).places(dimension)
-            if places is None:
-                continue
-            first, _, rest = path.partition("__")
-            value = values.get(first)
-            if value is None or (not rest and value not in places):
-                return False
-        return True
 
     def _next_in_sequence(self, name: str, within: tuple[str, ...], values: dict[str, Any]) -> int:
         place = (name, *(values[each] for each in within))
@@ -331,6 +352,22 @@ class Differ:
             self.counters[place] = latest or 0
         self.counters[place] += 1
         return self.counters[place]
+
+
+def _is_stripped(value: str, current: Any) -> bool:
+    """Blanks around a text are taken from what comes in. Those that are there already stay: a file that came out goes
+    back in as no change."""
+    return type(current) is str and current.strip() == value
+
+
+def _inside(limits: dict[str, tuple[str, list[int]]], values: dict[str, Any]) -> bool:
+    """Would a new row be where the actor works? References were resolved within what the actor may see."""
+    for path, places in limits.values():
+        first, _, rest = path.partition("__")
+        value = values.get(first)
+        if value is None or (not rest and value not in places):
+            return False
+    return True
 
 
 def _refused(draft: DraftRow, message: str) -> DraftRow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import apps
 from django.conf import settings
 from django.db import models
@@ -124,7 +126,14 @@ class Plan(models.Model):
 class PlanRow(models.Model):
     """One row of a plan: a target row, what it is and what it would become."""
 
-    plan = models.ForeignKey(Plan, on_delete=models.CASCADE, related_name="rows", db_index=False)
+    plan = models.ForeignKey(
+        Plan,
+        on_delete=models.CASCADE,
+        related_name="rows",
+        db_index=False,
+        # Rows are only written by the job that makes their plan; to ask for each whether there is one costs a third.
+        db_constraint=False,
+    )
     number = models.BigIntegerField(help_text="Position in the plan, from 1.")
     line = models.BigIntegerField(null=True, help_text="Line of the file, or row of the sheet, where it stood.")
     key = models.TextField(blank=True, help_text="By what name people know the row.")
@@ -144,6 +153,11 @@ class PlanRow(models.Model):
     after = models.JSONField(null=True)
     errors = models.JSONField(null=True, help_text="[{column, value, message, advice}]")
     raw = models.JSONField(null=True, help_text="The cells as they came.")
+    corrections = models.JSONField(
+        null=True,
+        help_text="What its reviewer did to it: {cells: {position: text}, was: the action before it was dropped, "
+        "log: [{by, name, at, did, column, before, after}]}.",
+    )
     outcome = models.CharField(max_length=10, blank=True, choices=Action.choices, help_text="What applying it came to.")
 
     class Meta:
@@ -155,8 +169,19 @@ class PlanRow(models.Model):
                 fields=["plan", "number"],
                 condition=Q(action__in=["refused", "invalid", "drifted"]),
                 name="plan_row_bad",
-            )
+            ),
+            models.Index(fields=["plan", "number"], condition=~Q(outcome=""), name="plan_row_outcome"),
+            models.Index(fields=["plan", "number"], condition=Q(corrections__isnull=False), name="plan_row_corrected"),
         ]
 
     def __str__(self) -> str:
         return f"{self.number} {self.key}"
+
+    @property
+    def cells(self) -> list[Any]:
+        """The cells as they came, with those put in that its reviewer corrected."""
+        cells = list(self.raw or [])
+        for position, text in (self.corrections or {}).get("cells", {}).items():
+            cells += [None] * (int(position) + 1 - len(cells))
+            cells[int(position)] = text
+        return cells

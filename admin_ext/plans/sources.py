@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.db import IntegrityError, models
@@ -17,6 +16,7 @@ from admin_ext.filtering.telling import names, with_related
 from admin_ext.jobs.models import Job
 from admin_ext.jobs.running import JobFailed, Run
 from admin_ext.plans.differ import Differ, Proposal
+from admin_ext.plans.editing import edited
 from admin_ext.plans.making import BATCH, Source, register_source
 from admin_ext.plans.models import Action, Plan, PlanRow
 from admin_ext.plans.rows import DraftRow, problem
@@ -88,7 +88,7 @@ class VerbSource(Source):
 
 @register_source
 class EditSource(Source):
-    """Gives columns of a selection new values: set, clear, or by percent or amount on numbers."""
+    """Gives columns of a selection new values, see `editing`."""
 
     name = "edit"
     door = Door.BULK
@@ -110,7 +110,7 @@ class EditSource(Source):
                     number=start + offset + 1,
                     target_id=key,
                     values={
-                        name: _edited(getattr(rows[key], attnames[name]), change, model._meta.get_field(name))
+                        name: edited(getattr(rows[key], attnames[name]), change, model._meta.get_field(name))
                         for name, change in changes.items()
                     },
                 )
@@ -153,15 +153,3 @@ def _values(row: models.Model) -> dict[str, Any]:
         for field in row._meta.concrete_fields
         if field.name not in ("version", "created_at", "updated_at")
     }
-
-
-def _edited(current: Any, change: dict[str, Any], field: Any) -> Any:
-    """What a value becomes; rounded half up to the decimals that the field keeps."""
-    operation, operand = change["operation"], change.get("value")
-    if operation == "set":
-        return operand
-    if operation == "clear" or current is None:
-        return None if operation == "clear" else current
-    number = Decimal(str(operand))
-    result = current * (1 + number / 100) if operation == "percent" else current + number
-    return Decimal(result).quantize(Decimal(1).scaleb(-field.decimal_places), rounding=ROUND_HALF_UP)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from admin_ext.access.hidden import NOT_VISIBLE
+
 # As many distinct cells of one column are remembered.
-REMEMBERED = 50_000
+REMEMBERED = 10_000
+LONGEST = 1 << 30
 TRUE = {"true", "t", "yes", "y", "1", "wahr", "vrai", "x"}
 FALSE = {"false", "f", "no", "n", "0", "falsch", "faux"}
 Problem = tuple[str, str]
@@ -29,23 +34,70 @@ class RowKey(int):
     """The primary key of a related row, as the record holds it; `References` asks whether the row may be used."""
 
 
+class Wrong:
+    """Stands in a column where a value could not be taken: `told` is what is wrong, and what to do."""
+
+    __slots__ = ("told",)
+
+    def __init__(self, told: Problem) -> None:
+        self.told = told
+
+
+# Stands in a column where nothing is proposed.
+ABSENT: Any = object()
+
+
 class StoredCleaner:
-    """Takes a value as the record holds it: nothing is read into it, but it must be allowed today."""
+    """Takes values as the record holds them: nothing is read into them, but they must be allowed today."""
 
     def __init__(self, field: models.Field) -> None:
         self.field = field
+        self.remembered: dict[tuple[type, Any], Any] = {}
 
-    def __call__(self, stored: Any) -> tuple[Any, Problem | None]:
+    def column(self, stored: list[Any]) -> tuple[list[Any], bool]:
+        """The values of a column, and whether every one of them is there and right; else they are ABSENT or Wrong."""
         if isinstance(self.field, models.ForeignKey):
-            return stored, None
+            return stored, ABSENT not in stored
+        found = [self._clean(value) for value in stored]
+        return found, not any(value is ABSENT or type(value) is Wrong for value in found)
+
+    def _clean(self, stored: Any) -> Any:
+        if stored is ABSENT:
+            return ABSENT
         try:
-            return self.field.clean(stored, None), None
+            known = self.remembered.get((type(stored), stored))
+        except TypeError:
+            return self._allowed(stored)
+        if known is None:
+            known = self._allowed(stored)
+            if len(self.remembered) < REMEMBERED:
+                self.remembered[type(stored), stored] = known
+        return known
+
+    def _allowed(self, stored: Any) -> Any:
+        try:
+            return self.field.clean(stored, None)
         except ValidationError as error:
-            return None, (" ".join(error.messages), "It was allowed then and is not any more.")
+            return Wrong((" ".join(error.messages), "It was allowed then and is not any more."))
+
+
+class _Remembered(dict[str, Any]):
+    """The values of the cells seen so far; a new one is cleaned, and remembered while there is room."""
+
+    def __init__(self, clean: Callable[[Any], Any]) -> None:
+        self.clean = clean
+        self.has_wrong = False
+
+    def __missing__(self, raw: str) -> Any:
+        value = self.clean(raw)
+        self.has_wrong = self.has_wrong or type(value) is Wrong or value is ABSENT
+        if len(self) < REMEMBERED:
+            self[raw] = value
+        return value
 
 
 class Cleaner:
-    """Turns raw cells into values of one model field: (value, None) or (None, (message, advice))."""
+    """Turns raw cells into values of one model field."""
 
     def __init__(self, field: models.Field) -> None:
         self.field = field
@@ -53,24 +105,54 @@ class Cleaner:
         self.choices = {str(value): value for value, _ in field.flatchoices}
         self.labels = {str(label).casefold(): value for value, label in field.flatchoices}
         self.validators = [validator for validator in field.validators if not isinstance(field, models.ForeignKey)]
-        self.remembered: dict[Any, tuple[Any, Problem | None]] = {}
+        self.remembered = _Remembered(self._outcome)
+        self.is_plain_text = (
+            isinstance(field, models.CharField)
+            and not self.choices
+            and all(_is_its_length(validator, field) for validator in self.validators)
+        )
 
-    def __call__(self, raw: Any) -> tuple[Any, Problem | None]:
-        try:
-            known = self.remembered.get(raw)
-        except TypeError:
-            return self._clean(raw)
-        if known is None or type(raw) is not str:
-            known = self._clean(raw)
-            if type(raw) is str and len(self.remembered) < REMEMBERED:
-                self.remembered[raw] = known
-        return known
+    def column(self, raws: list[Any]) -> tuple[list[Any], bool]:
+        """The values of a column of cells, and whether every one of them is there and right; else they are ABSENT or
+        Wrong."""
+        if set(map(type, raws)) == {str}:
+            if self.is_plain_text and (texts := self._texts(raws)) is not None:
+                return texts, True
+            found = list(map(self.remembered.__getitem__, raws))
+            return found, not self.remembered.has_wrong or not any(
+                type(value) is Wrong or value is ABSENT for value in found
+            )
+        # True, 1 and 1.0 are one key of a dictionary.
+        found = [self._each(raw) for raw in raws]
+        return found, not any(value is ABSENT or type(value) is Wrong for value in found)
+
+    def _texts(self, raws: list[str]) -> list[Any] | None:
+        """A whole column of texts that fit; None when one of them does not."""
+        texts = list(map(str.strip, raws))
+        if max(map(len, texts)) > (self.field.max_length or LONGEST) or "\x00" in "".join(texts):
+            return None
+        return [text or None for text in texts] if self.field.null else texts
+
+    def _each(self, raw: Any) -> Any:
+        if raw is ABSENT:
+            return ABSENT
+        return self.remembered[raw] if type(raw) is str else self._outcome(raw)
+
+    def _outcome(self, raw: Any) -> Any:
+        if raw == NOT_VISIBLE and isinstance(self.field, models.ForeignKey):
+            # It came out of an export by somebody who may not see the related row: that stays whatever it is.
+            return ABSENT
+        value, wrong = self._clean(raw)
+        return Wrong(wrong) if wrong else value
 
     def _clean(self, raw: Any) -> tuple[Any, Problem | None]:
         if raw is None or (isinstance(raw, str) and not raw.strip() and not isinstance(raw, Reference)):
             if isinstance(self.field, models.CharField | models.TextField) and not self.field.null:
                 return "", None
             return None, None
+        if self.choices and isinstance(raw, str) and not isinstance(raw, Reference):
+            # By its label a value may be longer than the column.
+            return self._chosen(raw)
         try:
             value = self.convert(raw)
         except _NotUnderstood as error:
@@ -94,6 +176,10 @@ class Cleaner:
         known = [str(label) for _, label in self.field.flatchoices]
         shown = ", ".join(known[:6]) + (" …" if len(known) > 6 else "")
         return None, ("It is not one of the values there are.", f"Use one of: {shown}")
+
+
+def _is_its_length(validator: Any, field: models.Field) -> bool:
+    return type(validator) is MaxLengthValidator and validator.limit_value == field.max_length
 
 
 class _NotUnderstood(Exception):
@@ -196,7 +282,8 @@ def _instant(raw: Any, field: models.Field) -> datetime:
         raw = datetime(raw.year, raw.month, raw.day)
     if not isinstance(raw, datetime):
         raise _NotUnderstood("It is not a time.", "Write e.g. 2026-03-31 14:05.")
-    return raw if timezone.is_aware(raw) else timezone.make_aware(raw)
+    # In UTC, as the database gives it: two zones' names of an hour that comes twice are never equal to Python.
+    return (raw if timezone.is_aware(raw) else timezone.make_aware(raw)).astimezone(UTC)
 
 
 def _reference(raw: Any, field: models.Field) -> Reference:

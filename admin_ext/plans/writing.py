@@ -7,30 +7,48 @@ costs only itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import NotPermitted, access_of, check_inside, restrict
+from admin_ext.access.scope_keys import scope_keys
+from admin_ext.lookups import as_array
+from admin_ext.plans.documents import TypedColumns
 from admin_ext.plans.making import Source
 from admin_ext.plans.models import Action, Plan, PlanRow
-from admin_ext.plans.refusals import DatabaseRefused, told
+from admin_ext.plans.refusals import UNIQUE, DatabaseRefused, told
 from admin_ext.services import Refused
 
-CHUNK = 2000
+CHUNK = 5000
 ROW_CHUNK = 50
 MOVED = "Somebody changed this row after the plan was made. Nothing was overwritten."
 TAKEN = "A row of this name was made after the plan was made."
+CREATED = "p.plan_id = %s AND p.number BETWEEN %s AND %s AND p.action = 'create'"
 
 Failures = dict[int, tuple[Action, str]]
 
 
+class PlannedRow(NamedTuple):
+    """What is needed of a plan row to write it as one of a set."""
+
+    pk: int
+    number: int
+    action: str
+    model: str
+    target_id: int | None
+    version: int | None
+
+
 def applier(plan: Plan, source: Source, *, rehearsing: bool = False) -> Applier:
     """What writes the rows of a plan. When `rehearsing`, a row that is in the way is told by the rule it would break."""
-    return RowByRow(plan, source) if source.is_row_by_row else SetBased(plan, rehearsing=rehearsing)
+    if source.is_row_by_row:
+        return RowByRow(plan, source)
+    return (source.applier or SetBased)(plan, rehearsing=rehearsing)
 
 
 class Applier:
@@ -41,7 +59,11 @@ class Applier:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def __call__(self, rows: list[PlanRow], actor: Any) -> Failures:
+    def read(self, rows: models.QuerySet[PlanRow]) -> Sequence[Any]:
+        """The plan rows of a query, as far as they are needed here."""
+        return list(rows.only("id", "number", "key", "action", "model", "target_id", "version"))
+
+    def __call__(self, rows: Sequence[Any], actor: Any) -> Failures:
         raise NotImplementedError
 
 
@@ -50,30 +72,44 @@ class SetBased(Applier):
 
     def __init__(self, plan: Plan, *, rehearsing: bool = False) -> None:
         super().__init__(plan)
-        self.on_conflict = "" if rehearsing else "ON CONFLICT DO NOTHING"
-        self.tables: dict[str, _Table] = {}
+        self.may_be_taken = not rehearsing
+        self.tables: dict[str, Table] = {}
 
-    def __call__(self, rows: list[PlanRow], actor: Any) -> Failures:
+    def read(self, rows: models.QuerySet[PlanRow]) -> Sequence[PlannedRow]:
+        sql, parameters = rows.values_list(*PlannedRow._fields).query.sql_with_params()
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            # All at once: an iterator over the query would fetch them by hundreds.
+            return list(map(PlannedRow._make, cursor.fetchall()))
+
+    def __call__(self, rows: Sequence[PlannedRow], actor: Any) -> Failures:
         failures: Failures = {}
         for label, group in groupby(rows, key=lambda row: row.model or self.plan.model):
             if label not in self.tables:
                 written = self.plan.parameters["written"][label]
-                self.tables[label] = _Table(apps.get_model(label), written, self.on_conflict)
+                self.tables[label] = Table(self.plan, apps.get_model(label), written, may_be_taken=self.may_be_taken)
             failures |= self.tables[label].apply(list(group), actor)
         return failures
 
 
-class _Table:
-    """Writes planned rows of one model."""
+class Table:
+    """Writes planned rows of one model: such as follow each other in their plan."""
 
-    def __init__(self, model: type[models.Model], written: dict[str, list[str]], on_conflict: str) -> None:
+    def __init__(
+        self, plan: Plan, model: type[models.Model], written: dict[str, list[str]], *, may_be_taken: bool
+    ) -> None:
+        self.plan = plan
         self.model = model
         self.name = model._meta.db_table
         self.written = written
-        self.on_conflict = on_conflict
+        self.may_be_taken = may_be_taken
         self.relations: str | None = None
+        self.inserting: tuple[str, TypedColumns] | None = None
+        # Those that follow from what is written; others the database fills row by row.
+        through = written.get(Action.CREATE, ())
+        self.scope_keys = [kept for kept in scope_keys(model) if kept.through in through]
 
-    def apply(self, rows: list[PlanRow], actor: Any) -> Failures:
+    def apply(self, rows: list[PlannedRow], actor: Any) -> Failures:
         try:
             with transaction.atomic():
                 return self._apply(rows, actor)
@@ -83,21 +119,21 @@ class _Table:
         half = len(rows) // 2
         return self.apply(rows[:half], actor) | self.apply(rows[half:], actor)
 
-    def _apply(self, rows: list[PlanRow], actor: Any) -> Failures:
+    def _apply(self, rows: list[PlannedRow], actor: Any) -> Failures:
         creates = [row for row in rows if row.action == Action.CREATE]
         updates = [row for row in rows if row.action == Action.UPDATE]
         return (self._create(creates, actor) if creates else {}) | (self._change(updates, actor) if updates else {})
 
-    def _create(self, rows: list[PlanRow], actor: Any) -> Failures:
+    def _create(self, rows: list[PlannedRow], actor: Any) -> Failures:
         if not access_of(actor).holds(self.model, "add"):
             lost = f"You have no right to add {self.model._meta.verbose_name_plural} any more."
             return {row.pk: (Action.REFUSED, lost) for row in rows}
-        made = self._insert(rows)
+        made, taken = self._insert(rows[0].number, rows[-1].number)
         self._check_relations()
-        check_inside(actor, self.model, made.values(), "add")
-        return {row.pk: (Action.DRIFTED, TAKEN) for row in rows if row.pk not in made}
+        check_inside(actor, self.model, made, "add")
+        return dict.fromkeys(taken, (Action.DRIFTED, TAKEN))
 
-    def _change(self, rows: list[PlanRow], actor: Any) -> Failures:
+    def _change(self, rows: list[PlannedRow], actor: Any) -> Failures:
         targets = [row.target_id for row in rows]
         allowed = restrict(self.model._default_manager.filter(pk__any_of=targets), actor, "change")
         may = set(allowed.values_list("pk", flat=True))
@@ -126,7 +162,7 @@ class _Table:
                 cursor.execute(f"SET CONSTRAINTS {self.relations} IMMEDIATE")
                 cursor.execute(f"SET CONSTRAINTS {self.relations} DEFERRED")
 
-    def _not_writable(self, rows: list[PlanRow], actor: Any) -> Failures:
+    def _not_writable(self, rows: list[PlannedRow], actor: Any) -> Failures:
         """Rows that would write a column which the actor may not write (any more)."""
         fields = [self.model._meta.get_field(name) for name in field_rights(actor, "change", self.model).writable]
         if not (forbidden := set(self.written[Action.UPDATE]) - {field.column for field in fields}):
@@ -135,29 +171,95 @@ class _Table:
         lost = f"You have no right to write {', '.join(sorted(forbidden))} of this row."
         return dict.fromkeys(touching.values_list("pk", flat=True), (Action.REFUSED, lost))
 
-    def _insert(self, rows: list[PlanRow]) -> dict[int, int]:
-        """Returns the key of the new row by plan row; those missing met a row of the same name or key."""
-        columns = self.written[Action.CREATE]
-        names = ", ".join(f'"{column}"' for column in columns)
+    def _insert(self, first: int, last: int) -> tuple[list[int], list[int]]:
+        """Returns the keys of the new rows, and the plan rows that met a row of the same name or key.
+
+        Rows are named by the numbers of the first and the last: a list of thousands of keys would have the planner read
+        the whole table.
+
+        A name is hardly ever taken, and to ask costs a fifth of the insert: so it is asked when one was met. So it is
+        with what new rows take their scope keys from: it hardly ever moves meanwhile, and the database tells when it did.
+        """
+        key, typed = self._inserting()
         sql = f"""
-            WITH planned AS MATERIALIZED (
-                SELECT p.id AS plan_row, p.after,
-                    coalesce(p.target_id, nextval(pg_get_serial_sequence('"{self.name}"', 'id'))) AS new_id
-                FROM plans_planrow p WHERE p.id = ANY(%s) ORDER BY p.number
+            {self._insert_into(f"coalesce(p.target_id, {key})", typed)}
+            FROM plans_planrow p {typed.join} {self._places(typed)} WHERE {CREATED} ORDER BY p.number
+            RETURNING id
+        """
+        try:
+            return self._made(sql, first, last), []
+        except IntegrityError as error:
+            if self.may_be_taken and getattr(error.__cause__, "sqlstate", "") == UNIQUE:
+                return self._insert_around(first, last)
+            if not self._has_moved(error):
+                raise
+        # Where a row belongs was moved between our reading it and the end of the statement; now nobody moves it.
+        self._lock_places(first, last)
+        return self._made(sql, first, last), []
+
+    def _made(self, sql: str, first: int, last: int) -> list[int]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql, [self.plan.pk, first, last])
+            return [key for (key,) in cursor.fetchall()]
+
+    def _insert_around(self, first: int, last: int) -> tuple[list[int], list[int]]:
+        key, typed = self._inserting()
+        sql = f"""
+            WITH p AS MATERIALIZED (
+                SELECT p.id AS plan_row, p.after, coalesce(p.target_id, {key}) AS new_id
+                FROM plans_planrow p WHERE {CREATED} ORDER BY p.number
             ), made AS (
-                INSERT INTO "{self.name}" (id, {names})
-                SELECT planned.new_id, {", ".join(f'r."{column}"' for column in columns)}
-                FROM planned CROSS JOIN LATERAL jsonb_populate_record(NULL::"{self.name}", planned.after) r
-                {self.on_conflict}
-                RETURNING id
+                {self._insert_into("p.new_id", typed)} FROM p {typed.join} {self._places(typed)} ON CONFLICT DO NOTHING RETURNING id
             )
-            SELECT planned.plan_row, planned.new_id FROM planned JOIN made ON made.id = planned.new_id
+            SELECT p.plan_row, made.id FROM p LEFT JOIN made ON made.id = p.new_id
         """
         with connection.cursor() as cursor:
-            cursor.execute(sql, [[row.pk for row in rows]])
-            return dict(cursor.fetchall())
+            cursor.execute(sql, [self.plan.pk, first, last])
+            found = cursor.fetchall()
+        return [made for _, made in found if made], [plan_row for plan_row, made in found if not made]
 
-    def _update(self, rows: list[PlanRow]) -> set[int]:
+    def _insert_into(self, key: str, typed: TypedColumns) -> str:
+        columns = dict(zip(typed.columns, typed.expressions, strict=True))
+        for kept in self.scope_keys:
+            columns[kept.column] = f'"place of {kept.column}"."{kept.source_column}"'
+        names = ", ".join(f'"{column}"' for column in columns)
+        return f'INSERT INTO "{self.name}" (id, {names}) SELECT {key}, {", ".join(columns.values())}'
+
+    def _places(self, typed: TypedColumns) -> str:
+        """The rows from which new rows take their scope keys, for a join."""
+        columns = dict(zip(typed.columns, typed.expressions, strict=True))
+        return " ".join(
+            f'LEFT JOIN "{kept.source_table}" "place of {kept.column}" '
+            f'ON "place of {kept.column}".id = {columns[kept.through]}'
+            for kept in self.scope_keys
+        )
+
+    def _has_moved(self, error: IntegrityError) -> bool:
+        broken = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "")
+        return any(broken == kept.rule for kept in self.scope_keys)
+
+    def _lock_places(self, first: int, last: int) -> None:
+        """The rows that new rows take their scope keys from stay as they are until this transaction ends."""
+        for kept in self.scope_keys:
+            sql = f"""
+                SELECT FROM "{kept.source_table}" WHERE id = ANY (ARRAY(
+                    SELECT DISTINCT (p.after->>'{kept.through}')::bigint FROM plans_planrow p WHERE {CREATED}
+                )) ORDER BY id FOR SHARE
+            """
+            with connection.cursor() as cursor:
+                cursor.execute(sql, [self.plan.pk, first, last])
+
+    def _inserting(self) -> tuple[str, TypedColumns]:
+        """The expression of a new key, and the columns of new rows; looked up once."""
+        if self.inserting is None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [f'"{self.name}"'])
+                (sequence,) = cursor.fetchone()
+            columns = TypedColumns(self.name, self.written[Action.CREATE])
+            self.inserting = f"nextval('{sequence}'::regclass)", columns
+        return self.inserting
+
+    def _update(self, rows: list[PlannedRow]) -> set[int]:
         """Returns the keys of the rows that were still at the version that the plan saw."""
         columns = self.written[Action.UPDATE]
         if not rows:
@@ -167,11 +269,12 @@ class _Table:
             FROM plans_planrow p
             JOIN "{self.name}" present ON present.id = p.target_id
             CROSS JOIN LATERAL jsonb_populate_record(present, p.after) r
-            WHERE p.id = ANY(%s) AND t.id = p.target_id AND t.version = p.version
+            WHERE p.plan_id = %s AND p.number BETWEEN %s AND %s AND p.id = ANY(%s::bigint[]) AND t.id = p.target_id AND t.version = p.version
             RETURNING t.id
         """
         with connection.cursor() as cursor:
-            cursor.execute(sql, [[row.pk for row in rows]])
+            keys = as_array([row.pk for row in rows])
+            cursor.execute(sql, [self.plan.pk, rows[0].number, rows[-1].number, keys])
             return {row[0] for row in cursor.fetchall()}
 
 
@@ -185,7 +288,7 @@ class RowByRow(Applier):
         self.source = source
         self.model = plan.get_model()
 
-    def __call__(self, rows: list[PlanRow], actor: Any) -> Failures:
+    def __call__(self, rows: Sequence[PlanRow], actor: Any) -> Failures:
         failures: Failures = {}
         locked = self.model._default_manager.select_for_update(of=("self",)).order_by("pk")
         versions = dict(locked.filter(pk__in=[row.target_id for row in rows]).values_list("pk", "version"))

@@ -177,7 +177,13 @@ class OrderAdmin(ModelAdmin):
         "shown_total",
     ]
     list_select_related = ["customer", "warehouse"]
+    list_columns = ("customer__name", "customer__region", "customer__country", "customer__status", "warehouse__city")
+    list_totals = dict.fromkeys(("net_total", "gross_total", "discount_total", "freight"), "currency")
     inlines = [OrderLineInline, ShipmentInline, ReturnInline]
+    grid_fields = (
+        *("customer", "state", "warehouse", "required_on"),
+        *("customer_reference", "carrier", "freight", "currency"),
+    )
     readonly_fields = ["shown_total", "shown_gross", "shown_discount"]
     verbs = (
         Verb(services.confirm_order, "Confirm", "check_circle"),
@@ -290,15 +296,23 @@ class ShipmentLineInline(TabularInline):
         return link(line.order_line.product)
 
 
-class ReturnLineInline(ShipmentLineInline):
+class ReturnLineInline(TabularInline):
     model = ReturnLine
+    tab = False
+    fields = ["line", "product", "quantity", "unit_price", "discount", "amount"]
+    readonly_fields = ["line", "amount"]
+    hide_title = True
+
+    @display(description="line")
+    def line(self, line: ReturnLine) -> int:
+        return line.number
 
 
 class OfAnOrder(ReadOnlyModelAdmin):
     """What shipments and returns have in common: they come from an order and are written by its verbs."""
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).select_related("order__customer", "warehouse")
+    list_select_related: Any = ["order__customer", "warehouse"]
+    list_columns: Any = ("order__customer__name", "order__customer__region")
 
     @display(description="order", ordering="order__number")
     def shown_order(self, row: Any) -> Any:
@@ -344,6 +358,40 @@ class ShipmentAdmin(OfAnOrder):
 
 @register(Return)
 class ReturnAdmin(OfAnOrder):
-    list_display = ["number", "returned_on", "shown_order", "shown_customer", "shown_warehouse", "reason"]
+    list_display = [
+        "number",
+        "returned_on",
+        "shown_order",
+        "shown_customer",
+        "shown_warehouse",
+        "reason",
+        "shown_total",
+    ]
+    list_select_related = ["order", "customer", "warehouse"]
+    list_columns = ("customer__name", "customer__region")
     inlines = [ReturnLineInline]
-    fieldsets = [(None, {"fields": [("number", "returned_on"), ("order", "warehouse"), "reason"]})]
+    readonly_fields = ["shown_total"]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("number", "returned_on"),
+                    ("order", "customer"),
+                    ("warehouse", "reason"),
+                    ("shown_total", "brought_in"),
+                ]
+            },
+        )
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).with_total()
+
+    @display(description="customer", ordering="customer__code")
+    def shown_customer(self, back: Return) -> Any:
+        return link(back.customer)
+
+    @display(description="total")
+    def shown_total(self, back: Return) -> str | None:
+        return money(back.total, back.currency)

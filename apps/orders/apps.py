@@ -10,3 +10,4 @@ class OrdersConfig(AppConfig):
         from admin_ext.access.scope_keys import announce
 
         announce("customers_customer", "orders_follow_region")
+        announce("customers_customer", "returns_follow_region")

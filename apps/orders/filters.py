@@ -8,8 +8,8 @@ from admin_ext.audit.past import day_looked_at
 from admin_ext.filtering.filters import RelatedFilter, YesNoFilter
 from admin_ext.filtering.filterset import FilterSet
 from apps.catalogue.models import Product
-from apps.orders.models import Order, OrderLine, Return, Shipment
-from apps.orders.querysets import OrderQuerySet
+from apps.orders.models import Order, OrderLine, Return, ReturnLine, Shipment
+from apps.orders.querysets import OrderQuerySet, ReturnQuerySet
 
 
 class OrderFilterSet(FilterSet):
@@ -61,6 +61,22 @@ class ShipmentFilterSet(FilterSet):
 
 
 class ReturnFilterSet(FilterSet):
+    product = RelatedFilter(Product, field_name="lines__product", method="filter_product", label="Product")
+
     class Meta:
         model = Return
-        fields = ["order", "order__customer", "order__customer__region", "warehouse", "returned_on", "reason"]
+        fields = [
+            "order",
+            "customer",
+            "customer__region",
+            "warehouse",
+            "product",
+            "returned_on",
+            "reason",
+            "currency",
+            "brought_in",
+        ]
+
+    def filter_product(self, returns: ReturnQuerySet, name: str, value: Any) -> ReturnQuerySet:
+        lines = ReturnLine.objects.filter(product__in=value).values("goods_return")
+        return returns.filter(pk__in=lines) if value else returns

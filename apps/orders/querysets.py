@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Self
 
-from django.db.models import Case, Count, F, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
 
 from admin_ext.querysets import RecordQuerySet
 
@@ -18,6 +19,7 @@ WORKED_OUT = {
     "gross_total": ("lines__unit_price", "lines__quantity"),
     "net_total": ("lines__amount",),
 }
+CREDITED: dict[str, tuple[str, ...]] = {"region": ("customer__region",), "total": ("lines__amount",)}
 
 
 class OrderQuerySet(RecordQuerySet):
@@ -86,3 +88,11 @@ class ShipmentLineQuerySet(RecordQuerySet):
             unknown=Count("pk", filter=Q(order_line__product__weight=None)),
         )
         return None if found["unknown"] else found["total"]
+
+
+class ReturnQuerySet(RecordQuerySet):
+    def with_total(self) -> Self:
+        """Adds `total`: what is credited, the sum of the lines in the currency of the return."""
+        lines = self.model._meta.get_field("lines").related_model.objects.filter(goods_return=OuterRef("pk"))
+        total = lines.order_by().values("goods_return").annotate(total=Sum("amount")).values("total")
+        return self.annotate(total=Coalesce(Subquery(total), Decimal(0)))

@@ -1,7 +1,7 @@
 """What goes in and out of orders as files."""
 
 from admin_ext.transfers.resources import ModelResource
-from apps.orders.models import Order, OrderLine, Return, Shipment
+from apps.orders.models import Order, OrderLine, Return, ReturnLine, Shipment
 
 
 class OrderResource(ModelResource):
@@ -50,5 +50,13 @@ class ShipmentResource(ModelResource):
 class ReturnResource(ModelResource):
     class Meta:
         model = Return
-        fields = ["number", "order", "warehouse", "returned_on", "reason"]
+        fields = ["number", "order", "customer", "warehouse", "returned_on", "reason", "currency"]
         import_id_fields = ["number"]
+        new_values = {"brought_in": True}
+
+
+class ReturnLineResource(ModelResource):
+    class Meta:
+        model = ReturnLine
+        fields = ["goods_return", "number", "product", "quantity", "unit_price", "discount", "amount"]
+        import_id_fields = ["goods_return", "number"]

@@ -174,7 +174,12 @@ def return_goods(
         raise OrderNotShipped(f"{order} is {_named(order.state)}; only what was shipped can come back.")
     warehouse, lines = _warehouse(order), _returnable(order, quantities)
     back = Return.objects.create(
-        order=order, warehouse=warehouse, returned_on=returned_on or timezone.localdate(), reason=reason
+        order=order,
+        customer=order.customer,
+        currency=order.currency,
+        warehouse=warehouse,
+        returned_on=returned_on or timezone.localdate(),
+        reason=reason,
     )
     units: Counter[int] = Counter()
     for line in lines:
@@ -182,7 +187,16 @@ def return_goods(
         line.returned_quantity += quantities[line.number]
     take_back_stock(warehouse=warehouse, quantities=units, reference=back.number, reason=reason)
     ReturnLine.objects.bulk_create(
-        ReturnLine(goods_return=back, order_line=line, quantity=quantities[line.number]) for line in lines
+        ReturnLine(
+            goods_return=back,
+            number=number,
+            order_line=line,
+            product=line.product,
+            quantity=quantities[line.number],
+            unit_price=line.unit_price,
+            discount=line.discount,
+        )
+        for number, line in enumerate(lines, start=1)
     )
     OrderLine.objects.bulk_update(lines, ["returned_quantity"])
     return back

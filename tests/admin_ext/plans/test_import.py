@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from admin_ext.access.rights import NotPermitted
 from admin_ext.audit.context import change_set
@@ -58,6 +61,16 @@ class TestPlanning:
         assert (bad.line, bad.errors[0]["column"], bad.errors[0]["value"]) == (5, "credit_limit", "x")
         assert bad.errors[0]["advice"]
         assert Customer.history.count() == before and not ChangeSet.objects.filter(door="import").exists()
+
+    def test_is_not_done_again_when_its_worker_died_at_the_very_end(self, analyst):
+        RegionFactory(code="NORD")
+        plan = planned(analyst, HEADER + "A1,New,NORD,5\n")
+        rows = list(plan.rows.values_list("pk", flat=True))
+        made = Job.objects.filter(pk=plan.making_id)
+        made.update(state="running", finished_at=None, lease_until=timezone.now() - timedelta(seconds=1))
+        run_job(plan.making_id)
+        assert list(plan.rows.values_list("pk", flat=True)) == rows
+        assert made.get().counts == {"create": 1} and made.get().state == "succeeded"
 
     @pytest.mark.parametrize(
         ("row", "said"),

@@ -55,6 +55,7 @@ class ReturnFactory(RecordFactory):
         model = models.Return
 
     order = factory.SubFactory(OrderFactory)
+    customer = factory.SelfAttribute("order.customer")
     warehouse = factory.SelfAttribute("order.warehouse")
     returned_on = datetime.date(2026, 5, 9)
     reason = "Damaged"
@@ -66,6 +67,8 @@ class ReturnLineFactory(RecordFactory):
 
     goods_return = factory.SubFactory(ReturnFactory)
     order_line = factory.SubFactory(OrderLineFactory, order=factory.SelfAttribute("..goods_return.order"))
+    product = factory.SelfAttribute("order_line.product")
+    unit_price = factory.SelfAttribute("order_line.unit_price")
     quantity = 1
 
 

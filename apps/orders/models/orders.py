@@ -1,29 +1,30 @@
-"""What customers ordered, what we sent them, and what came back."""
+"""What customers ordered."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pgtrigger
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 
-from admin_ext.access.scope_keys import ScopeKeyTrigger, scope_key
+from admin_ext.access.scope_keys import scope_key, scope_key_triggers
 from admin_ext.audit.triggers import GuardedTrigger, read_sql
+from admin_ext.lookups import words_index
 from admin_ext.models import Record
 from apps.customers.models import country_choices, currency_choices
 from apps.inventory.models import next_number
-from apps.orders.querysets import WORKED_OUT, OrderLineQuerySet, OrderQuerySet, ShipmentLineQuerySet
+from apps.orders.querysets import WORKED_OUT, OrderLineQuerySet, OrderQuerySet
 
-sql = partial(read_sql, __file__)
+# The SQL lies beside the package: apps/orders/sql.
+sql = partial(read_sql, str(Path(__file__).parent))
 
 
 class State(models.TextChoices):
@@ -89,6 +90,7 @@ class Order(Record):
         on_delete=models.PROTECT,
         null=True,
         blank=True,
+        db_index=False,
         related_name="placed_orders",
         help_text="Who took the order.",
     )
@@ -160,16 +162,18 @@ class Order(Record):
             models.Index(
                 fields=["required_on"], condition=Q(state__in=["confirmed", "allocated"]), name="order_to_be_shipped_by"
             ),
+            # Most orders that are brought in, and all that come by themselves, were placed by nobody of ours.
+            models.Index(fields=["placed_by"], condition=Q(placed_by__isnull=False), name="order_placed_by"),
             models.Index(
                 fields=["customer_reference"],
                 opclasses=["varchar_pattern_ops"],
                 condition=~Q(customer_reference=""),
                 name="order_customer_reference",
             ),
-            GinIndex(SearchVector("ship_to_name", config="simple"), name="order_words"),
+            words_index("ship_to_name", name="order_folded_words"),
         ]
         triggers = [
-            ScopeKeyTrigger(column="region_id", through="customer_id", source="customers_customer.region_id"),
+            *scope_key_triggers(column="region_id", through="customer_id", source="customers_customer.region_id"),
             GuardedTrigger(
                 name="begin_as_draft",
                 level=pgtrigger.Statement,
@@ -301,97 +305,3 @@ class OrderLine(Record):
             self.unit_price = self.product.price_on(self.order.ordered_on, self.order.currency)
         if self.unit_price is None and self.product_id:
             raise ValidationError({"unit_price": f"{self.product} has no price in {self.order.currency} then."})
-
-
-class Shipment(Record):
-    """What left a warehouse for an order, in one go."""
-
-    scopes = {"region": "order__region", "warehouse": "warehouse"}
-    natural_key_fields = ("number",)
-    search_references = ("tracking_number",)
-
-    number = models.CharField(max_length=30, unique=True, db_default=next_number("SH", "orders_shipment_number"))
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="shipments")
-    warehouse = models.ForeignKey("inventory.Warehouse", on_delete=models.PROTECT, related_name="shipments")
-    shipped_on = models.DateField()
-    carrier = models.CharField(max_length=60, blank=True)
-    tracking_number = models.CharField(max_length=60, blank=True)
-
-    class Meta(Record.Meta):
-        ordering = ["-shipped_on", "-id"]
-        constraints = [models.CheckConstraint(condition=~Q(number=""), name="a_shipment_has_a_number")]
-        indexes = [
-            models.Index(fields=["-shipped_on", "-id"], name="shipment_day"),
-            models.Index(fields=["tracking_number"], condition=~Q(tracking_number=""), name="shipment_tracking_number"),
-        ]
-
-    def __str__(self) -> str:
-        return self.number
-
-
-class ShipmentLine(Record):
-    """So many units of an order line in a shipment."""
-
-    part_of = "shipment"
-    natural_key_fields = ("shipment__number", "order_line__number")
-    derived_fields = {"weight": ("order_line__product__weight",)}
-
-    shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, db_index=False, related_name="lines")
-    order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="shipment_lines")
-    quantity = models.IntegerField(validators=[MinValueValidator(1)], help_text="Units.")
-
-    objects = ShipmentLineQuerySet.as_manager()
-
-    class Meta:
-        default_permissions = ()
-        ordering = ["shipment_id", "order_line_id"]
-        constraints = [
-            models.UniqueConstraint(fields=["shipment", "order_line"], name="a_line_is_once_in_a_shipment"),
-            models.CheckConstraint(condition=Q(quantity__gt=0), name="a_shipment_line_ships_something"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} x {self.order_line}"
-
-
-class Return(Record):
-    """What a customer sent back of an order."""
-
-    scopes = {"region": "order__region", "warehouse": "warehouse"}
-    natural_key_fields = ("number",)
-
-    number = models.CharField(max_length=30, unique=True, db_default=next_number("RT", "orders_return_number"))
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="returns")
-    warehouse = models.ForeignKey("inventory.Warehouse", on_delete=models.PROTECT, related_name="returns")
-    returned_on = models.DateField()
-    reason = models.CharField(max_length=200)
-
-    class Meta(Record.Meta):
-        ordering = ["-returned_on", "-id"]
-        constraints = [models.CheckConstraint(condition=~Q(number=""), name="a_return_has_a_number")]
-        indexes = [models.Index(fields=["-returned_on", "-id"], name="return_day")]
-
-    def __str__(self) -> str:
-        return self.number
-
-
-class ReturnLine(Record):
-    """So many units of an order line that came back of a `goods_return`; "return" is a word of the language."""
-
-    part_of = "goods_return"
-    natural_key_fields = ("goods_return__number", "order_line__number")
-
-    goods_return = models.ForeignKey(Return, on_delete=models.CASCADE, db_index=False, related_name="lines")
-    order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="return_lines")
-    quantity = models.IntegerField(validators=[MinValueValidator(1)], help_text="Units.")
-
-    class Meta:
-        default_permissions = ()
-        ordering = ["goods_return_id", "order_line_id"]
-        constraints = [
-            models.UniqueConstraint(fields=["goods_return", "order_line"], name="a_line_is_once_in_a_return"),
-            models.CheckConstraint(condition=Q(quantity__gt=0), name="a_return_line_brings_something"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.quantity} x {self.order_line}"

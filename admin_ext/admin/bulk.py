@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib.admin import helpers
 from django.core import signing
 from django.core.exceptions import PermissionDenied
@@ -15,56 +14,16 @@ from django.urls import URLPattern, path, reverse
 
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import can
+from admin_ext.admin.bulk_edit_form import EditForm
 from admin_ext.admin.changelist import styled
 from admin_ext.admin.choices import is_key
+from admin_ext.admin.kept_selections import SALT, from_address, in_address
 from admin_ext.admin.related import shown
 from admin_ext.admin.verbs import Verb
-from admin_ext.audit.reasons import asks_reason
 from admin_ext.filtering.selection import Selection
 from admin_ext.plans.making import submit_plan
 
 EDIT = "edit"
-SALT = "opsadmin.selection"
-
-
-class EditForm(forms.Form):
-    """One column and what becomes of it."""
-
-    OPERATIONS = (
-        ("set", "Set to"),
-        ("clear", "Clear"),
-        ("percent", "Change by percent"),
-        ("amount", "Change by amount"),
-    )
-
-    field = forms.ChoiceField(label="Column")
-    operation = forms.ChoiceField(choices=OPERATIONS, label="What to do")
-    value = forms.CharField(required=False, label="Value", help_text="E.g. 4 for plus four percent, -4 for minus four.")
-    reason = forms.CharField(widget=forms.Textarea, required=False, label="Reason")
-
-    def __init__(self, model: type[models.Model], names: list[str], *args: Any) -> None:
-        super().__init__(*args)
-        self.model = model
-        self.fields["field"].choices = [(n, str(model._meta.get_field(n).verbose_name).capitalize()) for n in names]
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        name, operation, value = cleaned.get("field"), cleaned.get("operation"), cleaned.get("value", "")
-        if not name:
-            return cleaned
-        field = self.model._meta.get_field(name)
-        if asks_reason(self.model, {name}) and not cleaned.get("reason"):
-            self.add_error("reason", f"A change of {field.verbose_name} asks for a reason. Say why.")
-        if operation in ("percent", "amount"):
-            if not isinstance(field, models.DecimalField | models.IntegerField):
-                self.add_error("operation", "That needs a column of numbers.")
-            try:
-                forms.DecimalField(max_digits=20).clean(value)
-            except forms.ValidationError:
-                self.add_error("value", "Write a number, e.g. 4 or -2.5.")
-        elif operation == "set" and not value:
-            self.add_error("value", "Write a value, or choose Clear.")
-        return cleaned
 
 
 class BulkViewsMixin:
@@ -99,9 +58,7 @@ class BulkViewsMixin:
     def bulk_view(self, request: HttpRequest, verb: str) -> HttpResponse:
         """Asks for what the verb needs, says how many rows are meant, and hands in the plan."""
         try:
-            selection = Selection.from_json(
-                signing.loads(request.POST.get("selection") or request.GET.get("selection", ""), salt=SALT)
-            )
+            selection = from_address(request, request.POST.get("selection") or request.GET.get("selection", ""))
         except signing.BadSignature:
             raise Http404 from None
         model = self.model
@@ -119,7 +76,7 @@ class BulkViewsMixin:
             raise PermissionDenied
         rows = selection.resolve(actor=request.user, action="view")
         if request.method == "POST" and "_go" in request.POST and form.is_valid():
-            plan = self._submit(request, selection, verb, chosen, form.cleaned_data, label)
+            plan = self._submit(request, selection, chosen, form, label)
             return HttpResponseRedirect(reverse("admin:plans_plan_change", args=[plan.pk]))
         context = {
             **self.admin_site.each_context(request),
@@ -131,22 +88,15 @@ class BulkViewsMixin:
             "sample": [shown(row, request.user) for row in rows[:10]],
             "back": reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"),
         }
-        return TemplateResponse(request, "admin_ext/form_page.html", context)
+        template = "admin_ext/bulk_edit.html" if chosen is None else "admin_ext/form_page.html"
+        return TemplateResponse(request, template, context)
 
-    def _submit(
-        self,
-        request: HttpRequest,
-        selection: Selection,
-        verb: str,
-        chosen: Verb | None,
-        data: dict[str, Any],
-        label: str,
-    ) -> Any:
+    def _submit(self, request: HttpRequest, selection: Selection, chosen: Verb | None, form: Any, label: str) -> Any:
+        data = form.cleaned_data
         title = f"{label}: {self.opts.verbose_name_plural}, {selection.describe()}"
         parameters: dict[str, Any] = {"selection": selection.to_json(), "reason": data.get("reason", "")}
         if chosen is None:
-            change = {"operation": data["operation"], "value": data["value"]}
-            parameters["changes"] = {data["field"]: change}
+            parameters["changes"] = form.changes
             source = "edit"
         else:
             parameters["verb"] = chosen.service.service_name
@@ -193,7 +143,7 @@ def _signed_selection(model_admin: Any, request: HttpRequest) -> str:
     else:
         keys = [int(key) for key in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME) if is_key(key)]
         selection = Selection.picked(model_admin.model, keys)
-    return signing.dumps(selection.to_json(), salt=SALT)
+    return in_address(request, selection)
 
 
 def _plain(value: Any) -> Any:

@@ -32,8 +32,7 @@ from admin_ext.filtering.changes import changes_between
 from admin_ext.filtering.instants import InstantNotUsable, parse_instant
 from admin_ext.filtering.selection import Selection, UnknownFilter
 from admin_ext.filtering.telling import differences, in_short
-from admin_ext.transfers.changes import submit_changes, tell_changes
-from admin_ext.transfers.exporting import FORMATS
+from admin_ext.transfers.changes import FORMATS, submit_changes, tell_changes
 
 PAGE = 50
 LABELS = {"added": ("came in", "success"), "left": ("left", "danger"), "changed": ("changed", "info")}

@@ -102,6 +102,11 @@ class ColumnRightsMixin:
                 allowed.append((title, {**options, "fields": names}))
         return allowed
 
+    def bind_rights(self, form: Any, request: HttpRequest, *, new: bool) -> None:
+        """Let a form class know what the person can neither read nor write."""
+        form.lacking = self.lacking(request) if new else []
+        form.unread = field_rights(request.user, "view", self.model).unread
+
     def lacking(self, request: HttpRequest) -> list[str]:
         """What a new row needs and this person may not write, by the names that people use."""
         kept = field_rights(request.user, "add", self.model).kept

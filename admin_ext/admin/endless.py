@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from admin_ext.admin.changelist import FilterSetChangeList
 from admin_ext.admin.related import hide_related
+from admin_ext.filtering.counting import Count
 
 BEFORE = "before"
 
@@ -24,6 +25,7 @@ class EndlessChangeList(FilterSetChangeList):
     """The rows before the one that `?before=` names."""
 
     newest = older = ""
+    takes_views = False
 
     def get_filters_params(self, params: Any = None) -> dict[str, Any]:
         return {name: value for name, value in super().get_filters_params(params).items() if name != BEFORE}
@@ -41,8 +43,8 @@ class EndlessChangeList(FilterSetChangeList):
         self.result_list = page[:size]
         if len(page) > size:
             self.older = self.get_query_string({BEFORE: self.result_list[-1].pk})
-        self.result_count = self.full_result_count = len(self.result_list)
+        self.result_count = self.full_result_count = Count(len(self.result_list))
         self.show_full_result_count = self.show_admin_actions = False
         self.can_show_all = self.multi_page = False
-        self.paginator = EndlessPaginator(self.result_list, size)
+        self.paginator: Any = EndlessPaginator(self.result_list, size)
         hide_related(self.result_list, request.user)

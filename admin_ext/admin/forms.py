@@ -1,11 +1,13 @@
 """The form of a record: it knows the version it was opened on, and refuses to overwrite a newer one.
 
 A stale save is refused field by field: what others changed meanwhile is put into the fields that the person did not
-touch, what the person typed is kept, and the message says both. Saving again is then an informed decision.
+touch; where both changed a field, the message tells both values and the person chooses between them. Saving again is
+then an informed decision.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from django import forms
@@ -19,7 +21,11 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
 from admin_ext.access.hidden import NOT_VISIBLE
+from admin_ext.admin.choices import is_key
 from admin_ext.models import Record
+
+# Names the fields in which the person takes what others wrote.
+THEIRS = "_theirs"
 
 
 class RecordForm(forms.ModelForm):
@@ -30,11 +36,14 @@ class RecordForm(forms.ModelForm):
     late_error = ""
     # What a new row needs and the person may not write.
     lacking: ClassVar[list[str]] = []
+    # The fields of the row that the person may not read.
+    unread: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self._keeps_versions():
             self.initial["record_version"] = self.instance.version
+            self._take_theirs()
         if self.instance.pk:
             self._close_invisible_choices()
         else:
@@ -58,6 +67,19 @@ class RecordForm(forms.ModelForm):
         if self._keeps_versions() and self.changed_data:
             self._refuse_stale_save()
         return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        self._veil_errors()
+
+    def _veil_errors(self) -> None:
+        """A rule of the model may name a value in its refusal; of one that the person may not read it is not told."""
+        values = {str(getattr(self.instance, self._column(name), "")) for name in self.unread & self._model_fields()}
+        if not (secret := "|".join(rf"(?<!\w){re.escape(value)}(?!\w)" for value in values - {"", "None"})):
+            return
+        for name, errors in self.errors.items():
+            if any(re.search(secret, str(message)) for message in errors):
+                self.errors[name] = self.error_class(["It does not go with a value that you may not read."])
 
     def _show_database_defaults(self) -> None:
         """A new row shows what the database would put in, as far as that is a value or today."""
@@ -93,7 +115,7 @@ class RecordForm(forms.ModelForm):
     def _opened_on_older_version(self) -> Any:
         """The row as the person saw it, when it has moved since; None when it has not, or is not known."""
         posted = self.data.get(self.add_prefix("record_version"), "")
-        if not posted.isdigit() or int(posted) == self.instance.version:
+        if not is_key(posted) or int(posted) == self.instance.version:
             return None
         return self._as_of(int(posted))
 
@@ -130,11 +152,24 @@ class RecordForm(forms.ModelForm):
         for name in self.cleaned_data.keys() & self._model_fields():
             self.cleaned_data[name] = getattr(now, name)
 
+    def _take_theirs(self) -> None:
+        """Put in what others wrote, where the person was told of it and chose it."""
+        posted: Any = getattr(self.data, "getlist", lambda name: [])
+        chosen = [name for name in posted(self.add_prefix(THEIRS)) if name in self.fields and name != "record_version"]
+        told_of = self.data.get(self.add_prefix("record_version"), "") if chosen else ""
+        if not is_key(told_of):
+            return
+        told = self.instance if int(told_of) == self.instance.version else self._as_of(int(told_of))
+        self.data = self.data.copy()
+        for name in chosen if told is not None else ():
+            if hasattr(told, self._column(name)) and not self.fields[name].disabled:
+                self.put(name, getattr(told, self._column(name)))
+
     def _merge(self, opened: Any, now: models.Model) -> str:
-        """Take over what others changed, keep what the person typed; returns the account of both."""
+        """Take over what others changed, keep what the person typed; returns the account of both, with the choice."""
         self.data = self.data.copy()
         self.data[self.add_prefix("record_version")] = str(now.version)  # type: ignore[index]
-        lines = []
+        lines: list[tuple[Any, Any, Any]] = []
         for name, field in self.fields.items():
             if name == "record_version" or not hasattr(opened, self._column(name)):
                 continue
@@ -142,10 +177,17 @@ class RecordForm(forms.ModelForm):
             if before == theirs:
                 continue
             if field.has_changed(self._as_initial(field, before), self._posted(name, field)):
-                lines.append((field.label or name, self._told(name, now), "yours is kept"))
+                choice = format_html(
+                    'yours is kept: “{}” <label class="ops-theirs"><input type="checkbox" name="{}" value="{}"> '
+                    "Take theirs instead</label>",
+                    self._told_mine(name),
+                    self.add_prefix(THEIRS),
+                    name,
+                )
+                lines.append((field.label or name, self._told(name, now), choice))
             else:
                 lines.append((field.label or name, self._told(name, now), "taken over into the form"))
-                self._put(name, field, theirs)
+                self.put(name, theirs)
         who = self._last_change(now)
         account = format_html_join("", "<li>{}: theirs is “{}”, {}</li>", lines)
         return format_html(
@@ -153,6 +195,13 @@ class RecordForm(forms.ModelForm):
             who,
             account,
         )
+
+    def _told_mine(self, name: str) -> Any:
+        """What the person typed, in words."""
+        mine = self.cleaned_data.get(name)
+        if mine is None or isinstance(mine, models.Model):
+            return mine or ""
+        return dict(getattr(self.fields[name], "choices", ()) or ()).get(mine, mine)
 
     def _column(self, name: str) -> str:
         return self._meta.model._meta.get_field(name).attname if name in self._model_fields() else name
@@ -166,9 +215,9 @@ class RecordForm(forms.ModelForm):
     def _posted(self, name: str, field: forms.Field) -> Any:
         return field.widget.value_from_datadict(self.data, self.files, self.add_prefix(name))  # type: ignore[arg-type]
 
-    def _put(self, name: str, field: forms.Field, value: Any) -> None:
-        """Write a value into the posted data, as its widget would have sent it."""
-        key = self.add_prefix(name)
+    def put(self, name: str, value: Any) -> None:
+        """Write a value into the posted data, which must be a mutable copy, as its widget would have sent it."""
+        key, field = self.add_prefix(name), self.fields[name]
         if isinstance(field.widget, forms.MultiWidget):
             parts: Any = field.widget.decompress(value)
             for suffix, part in zip(field.widget.widgets_names, parts, strict=True):

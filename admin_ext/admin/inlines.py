@@ -11,6 +11,7 @@ from unfold.admin import TabularInline as UnfoldTabularInline
 from admin_ext.access.rights import can
 from admin_ext.admin.columns import ColumnRightsMixin
 from admin_ext.admin.forms import RecordForm
+from admin_ext.admin.inline_pages import PagesMixin
 from admin_ext.admin.instants import carried_links
 from admin_ext.admin.rights import RightsMixin
 from admin_ext.audit.past import instant_looked_at
@@ -27,7 +28,7 @@ class CarriesInstant:
         return carried_links(self.model)
 
 
-class PartInlineMixin(CarriesInstant, ColumnRightsMixin, RightsMixin):
+class PartInlineMixin(PagesMixin, CarriesInstant, ColumnRightsMixin, RightsMixin):
     """Who may change the whole may change its parts; a stale line is refused as a stale record is."""
 
     form = RecordForm
@@ -42,7 +43,7 @@ class PartInlineMixin(CarriesInstant, ColumnRightsMixin, RightsMixin):
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         formset = super().get_formset(request, obj, **kwargs)
-        formset.form.lacking = self.lacking(request)
+        self.bind_rights(formset.form, request, new=True)
         return formset
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -76,7 +77,7 @@ class StackedInline(PartInlineMixin, UnfoldStackedInline):
     """Parts as blocks."""
 
 
-class ReadOnlyInline(CarriesInstant, ColumnRightsMixin, RightsMixin, UnfoldTabularInline):
+class ReadOnlyInline(PagesMixin, CarriesInstant, ColumnRightsMixin, RightsMixin, UnfoldTabularInline):
     """Records that hang from this one, shown under their own rights, never changed here."""
 
     extra = 0

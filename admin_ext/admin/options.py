@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, models
 from django.db.models import ProtectedError
@@ -19,17 +19,22 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin as UnfoldModelAdmin
 
 from admin_ext.access.fields import fields as field_rights
-from admin_ext.access.rights import NotPermitted, check_inside, restrict
+from admin_ext.access.rights import NotPermitted, check_inside
 from admin_ext.admin.bulk import BulkViewsMixin
-from admin_ext.admin.changelist import FilterSetChangeList
 from admin_ext.admin.changes import ChangesViewMixin
 from admin_ext.admin.columns import ColumnRightsMixin
 from admin_ext.admin.comparing import CompareViewMixin
+from admin_ext.admin.deleting import deleted_objects
 from admin_ext.admin.documents import DocumentsMixin
 from admin_ext.admin.entries import EntriesViewMixin
 from admin_ext.admin.forms import RecordForm
+from admin_ext.admin.grid import GridMixin
+from admin_ext.admin.inline_pages import asked_pages
+from admin_ext.admin.lists import ListMixin
 from admin_ext.admin.notes import NotesMixin
 from admin_ext.admin.past import PastMixin, in_its_time
+from admin_ext.admin.presence import PresenceMixin
+from admin_ext.admin.queues import QueueMixin
 from admin_ext.admin.reasons import posted_reason, reason_context, refuse_silence
 from admin_ext.admin.related import RelatedList, hide_related, shown
 from admin_ext.admin.revealing import RevealViewsMixin
@@ -44,23 +49,25 @@ from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
 from admin_ext.audit.triggers import FOLLOWING_COLUMNS
 from admin_ext.desk.lives import life_of
-from admin_ext.filtering.filterset import FilterSet, filterset_for
-from admin_ext.filtering.search import search
 from admin_ext.models import Record
 from admin_ext.services import ReasonMissing, Refused, told_why
 
 
 class ModelAdmin(
     PastMixin,
+    ListMixin,
     RevertViewsMixin,
     RevealViewsMixin,
     ChangesViewMixin,
     CompareViewMixin,
+    GridMixin,
     BulkViewsMixin,
     TransferViewsMixin,
     EntriesViewMixin,
     DocumentsMixin,
     NotesMixin,
+    PresenceMixin,
+    QueueMixin,
     ColumnRightsMixin,
     RightsMixin,
     UnfoldModelAdmin,
@@ -71,26 +78,13 @@ class ModelAdmin(
     verbs: ClassVar[tuple[Verb, ...]] = ()
     related_lists: ClassVar[tuple[RelatedList, ...]] = ()
     add_fieldsets: ClassVar[list[Any]] = []
-    filterset_class: type[FilterSet] | None = None
     in_palette: ClassVar[bool] = True
     """Whether the command palette looks for its rows."""
 
-    list_per_page = 50
-    list_max_show_all = 0
-    list_filter_submit = True
-    list_fullwidth = True
-    show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER
     warn_unsaved_form = True
     save_as = False
     change_form_template: str | None = "admin_ext/change_form.html"
-    change_list_template = "admin_ext/change_list.html"
     delete_confirmation_template: str | None = "admin_ext/delete_confirmation.html"
-
-    def __init__(self, model: type[models.Model], admin_site: admin.AdminSite) -> None:
-        super().__init__(model, admin_site)
-        # Set once, before any request: a ModelAdmin serves all of them.
-        self.search_fields = self.search_fields or _searched(model)
 
     # -- addresses ---------------------------------------------------------------------------------
 
@@ -98,34 +92,6 @@ class ModelAdmin(
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         do = path("<path:object_id>/do/<str:verb>/", self.admin_site.admin_view(self.verb_view), name=f"{name}_do")
         return [do, *super().get_urls()]
-
-    # -- lists -------------------------------------------------------------------------------------
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FilterSetChangeList]:
-        return FilterSetChangeList
-
-    def get_filterset_class(self) -> type[FilterSet] | None:
-        """The model's one FilterSet, unless the list declares another."""
-        return self.filterset_class or filterset_for(self.model)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: models.QuerySet, search_term: str
-    ) -> tuple[models.QuerySet, bool]:
-        return search(queryset, search_term, request.user), False
-
-    @in_its_time
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return super().changelist_view(
-            request,
-            {
-                **(extra_context or {}),
-                "transfer_buttons": [
-                    *self.transfer_buttons(request),
-                    *self.changes_button(request),
-                    *self.deleted_buttons(request),
-                ],
-            },
-        )
 
     # -- forms -------------------------------------------------------------------------------------
 
@@ -146,7 +112,7 @@ class ModelAdmin(
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[RecordForm]:
         form = super().get_form(request, obj, change=change, **kwargs)
         form.late_error = getattr(request, "_opsadmin_late_error", "")
-        form.lacking = [] if obj else self.lacking(request)
+        self.bind_rights(form, request, new=obj is None)
         return form
 
     @in_its_time
@@ -159,6 +125,8 @@ class ModelAdmin(
             "verb_buttons": self._verb_buttons(request, row),
             "way_buttons": self._way_buttons(request, row),
             **self.notes_context(request, row),
+            **(self.presence_context(request, row) if row is not None else {}),
+            **self.queue_context(request, row),
             **reason_context(request, self.model, *(each.model for each in self.inlines), making=row is None),
         }
         if request.method != "POST":
@@ -220,7 +188,12 @@ class ModelAdmin(
         return super().response_add(request, shown(obj, request.user), *args, **kwargs)
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        return super().response_change(request, shown(obj, request.user))
+        response = super().response_change(request, shown(obj, request.user))
+        pages = asked_pages(request)
+        if pages and "_continue" in request.POST and isinstance(response, HttpResponseRedirect):
+            # Who saves a page of lines and goes on stays on that page.
+            return HttpResponseRedirect(f"{response.url}{'&' if '?' in response.url else '?'}{pages}")
+        return response
 
     # -- verbs -------------------------------------------------------------------------------------
 
@@ -338,40 +311,6 @@ class ReadOnlyModelAdmin(ModelAdmin):
         return False
 
 
-def deleted_objects(objs: Any, request: HttpRequest, site: admin.AdminSite) -> tuple[Any, ...]:
-    """As Django's `get_deleted_objects`, without a name that the person may not know."""
-    from django.contrib.admin.utils import NestedObjects
-    from django.db import router
-
-    objs = list(objs)
-    if not objs:
-        return [], {}, set(), []
-    collector = NestedObjects(using=router.db_for_write(type(objs[0])), origin=objs)
-    collector.collect(objs)
-    named: list[str] = []
-    counts: dict[str, int] = {}
-    lacking: set[str] = set()
-    model: Any
-    for model, rows in collector.model_objs.items():
-        counts[str(model._meta.verbose_name_plural)] = len(rows)
-        visible = set(restrict(model._default_manager.filter(pk__in=[r.pk for r in rows]), request.user, "view"))
-        hide_related(visible, request.user, loaded=False)
-        kind = str(model._meta.verbose_name).capitalize()
-        named += [f"{kind}: {row}" for row in list(visible)[:100]]
-        if hidden := len(rows) - len(visible):
-            named.append(f"{hidden} {model._meta.verbose_name_plural} that you may not see")
-        registered = site._registry.get(model)
-        if registered and not all(registered.has_delete_permission(request, row) for row in visible):
-            lacking.add(str(model._meta.verbose_name))
-    protected: list[str] = []
-    for blocker in collector.protected:
-        seen = restrict(type(blocker)._default_manager.filter(pk=blocker.pk), request.user, "view").exists()
-        kind = str(type(blocker)._meta.verbose_name)
-        name = shown(blocker, request.user) if seen else ""
-        protected.append(f"{kind.capitalize()}: {name}" if seen else f"a {kind} that you may not see")
-    return named, counts, lacking, sorted(set(protected))
-
-
 def history_fields(model: type[models.Model], user: Any) -> list[tuple[str, str]]:
     """The fields of a record whose changes can be asked for, by name and label: those that the person may read."""
     readable = field_rights(user, "view", model).readable
@@ -393,8 +332,3 @@ def explain(error: Exception) -> str:
     constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
     said = constraint.replace("_", " ") or "a rule of the database"
     return f"Nothing was saved, because it would break a rule: {said}."
-
-
-def _searched(model: type[models.Model]) -> tuple[str, ...]:
-    """What Django needs to know to offer search and autocompletes; `search()` does the work."""
-    return (*getattr(model, "natural_key_fields", ())[:1], *getattr(model, "search_words", ()))

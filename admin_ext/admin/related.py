@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import models
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 from django.utils.html import format_html
 
 from admin_ext.admin.instants import in_this_time
@@ -31,13 +32,25 @@ def link(row: Any, text: str = "") -> Any:
     """The name of a row, leading to its page if it has one; None for no row."""
     if not isinstance(row, models.Model):
         return row
-    try:
-        address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
-    except NoReverseMatch:
+    if row.pk is None:  # a line of a form that is no row yet
+        return None
+    around = _around(row._meta.app_label, row._meta.model_name, get_urlconf(), get_script_prefix())
+    if around is None:
         return text or str(row)
+    address = f"{around[0]}{row.pk}{around[1]}"
     if getattr(row, "has_past", False):
         address = in_this_time(address)
     return format_html('<a href="{}" class="text-link">{}</a>', address, text or row)
+
+
+@functools.cache
+def _around(app: str, model: str, urlconf: Any, prefix: str) -> tuple[str, str] | None:
+    """What stands before and after the key in the addresses of a model's pages: a list links to hundreds of rows."""
+    try:
+        before, _, after = reverse(f"admin:{app}_{model}_change", args=["KEY"]).rpartition("KEY")
+    except NoReverseMatch:
+        return None
+    return before, after
 
 
 @dataclasses.dataclass(frozen=True)

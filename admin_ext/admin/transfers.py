@@ -13,17 +13,19 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from admin_ext.access.rights import NotPermitted, restrict
-from admin_ext.admin.changelist import styled
-from admin_ext.admin.instants import PARAMETERS, address_of_now, asked_instant
-from admin_ext.filtering.instants import InstantNotUsable
+from admin_ext.admin.changelist import NO_FILTERS, styled
+from admin_ext.admin.exporting import ExportViewsMixin
+from admin_ext.admin.instants import asked_instant
+from admin_ext.admin.mapping import MappingViewsMixin
+from admin_ext.admin.pasting import PasteViewsMixin
 from admin_ext.filtering.selection import Selection
-from admin_ext.transfers.exporting import FORMATS, UnknownColumn, submit_export
-from admin_ext.transfers.importing import submit_import
+from admin_ext.jobs.models import JobFile
+from admin_ext.jobs.services import store_file
+from admin_ext.transfers.again import applied_before
+from admin_ext.transfers.importing import ColumnNotYours, import_kept_file
 from admin_ext.transfers.mapping import MappingNotUsable
 from admin_ext.transfers.models import Profile
 from admin_ext.transfers.resources import has_resource
-
-NOT_FILTERS = {"q", "o", "p", "e", "all", "_facets", "_changelist_filters", "_popup", "_to_field", *PARAMETERS}
 
 
 class ImportForm(forms.Form):
@@ -34,7 +36,7 @@ class ImportForm(forms.Form):
         queryset=Profile.objects.none(),
         required=False,
         label="Import profile",
-        empty_label="Columns are called as in an export",
+        empty_label="None: show me its columns first",
         to_field_name="name",
         help_text="How the columns of the file become fields.",
     )
@@ -47,23 +49,24 @@ class ImportForm(forms.Form):
         return upload
 
 
-class TransferViewsMixin:
-    """For ModelAdmins whose model has a resource: `import/` and `export/`."""
+class TransferViewsMixin(ExportViewsMixin, MappingViewsMixin, PasteViewsMixin):
+    """For ModelAdmins whose model has a resource: `import/`, and `export/`."""
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         wrap = self.admin_site.admin_view
         return [
             path("import/", wrap(self.import_view), name=f"{name}_import"),
-            path("export/", wrap(self.export_view), name=f"{name}_export"),
             *super().get_urls(),
         ]
 
     def transfer_buttons(self, request: HttpRequest) -> list[dict[str, str]]:
         """What the list offers."""
-        if not has_resource(self.model):
-            return []
         buttons = []
+        if self.has_references(request):
+            buttons.append({"label": "Paste a list", "icon": "content_paste", "url": self._url("paste"), "seldom": "1"})
+        if not has_resource(self.model):
+            return buttons
         if self.has_import_permission(request):
             buttons.append({"label": "Import", "icon": "upload", "url": self._url("import")})
         if self.has_export_permission(request):
@@ -82,54 +85,38 @@ class TransferViewsMixin:
         if request.method == "POST" and form.is_valid():
             upload, profile = form.cleaned_data["file"], form.cleaned_data["profile"]
             try:
-                plan = submit_import(
-                    actor=request.user,
-                    source=upload,
-                    name=upload.name,
-                    resource=profile.resource if profile else self.opts.label,
-                    profile=profile,
-                )
+                return self._take(request, upload, profile)
             except (NotPermitted, MappingNotUsable) as error:
                 form.add_error(None, str(error))
-            else:
-                return HttpResponseRedirect(reverse("admin:plans_plan_change", args=[plan.pk]))
         title = f"Import {self.opts.verbose_name_plural}"
         return self._form_page(request, form, title, "Read the file", "upload")
 
-    def export_view(self, request: HttpRequest) -> HttpResponse:
-        """Shows what would be exported of the list as it is filtered, and hands in the job."""
-        if not has_resource(self.model) or not self.has_export_permission(request):
-            raise PermissionDenied
+    def _take(self, request: HttpRequest, upload: Any, profile: Profile | None) -> HttpResponse:
+        """Keep the file first. A profile leads to the plan, unless the very file was applied before: then it is asked."""
+        actor: Any = request.user
+        file = store_file(actor=actor, source=upload, name=upload.name, kind=JobFile.Kind.INPUT)
+        if profile is None:
+            return self.look_at_file(request, file, resource=self.opts.label)
+        named = {"resource": profile.resource, "mapping": profile.mapping}
+        if applied_before(actor=actor, sha256=file.sha256, model=profile.resource):
+            return self.look_at_file(request, file, profile=profile.name, **named)
         try:
-            selection = self.selection_of(request)
-        except InstantNotUsable as refusal:
-            messages.error(request, str(refusal))
-            return HttpResponseRedirect(address_of_now(request))
-        form = _export_form(request, self.model)
-        if request.method == "POST" and form.is_valid():
-            try:
-                job = submit_export(
-                    actor=request.user,
-                    selection=selection,
-                    format=form.cleaned_data["format"],
-                    columns=form.cleaned_data["columns"],
-                )
-            except (NotPermitted, UnknownColumn) as error:
-                form.add_error(None, str(error))
-            else:
-                messages.success(request, "The export is being written. You will find the file here.")
-                return HttpResponseRedirect(reverse("admin:jobs_job_change", args=[job.pk]))
-        title = f"Export {self.opts.verbose_name_plural}: {selection.describe()}"
-        return self._form_page(request, form, title, "Export", "download")
+            plan = import_kept_file(actor=actor, file=file, profile=profile, **named)
+        except (MappingNotUsable, ColumnNotYours) as error:
+            messages.error(request, str(error))
+            return self.look_at_file(request, file, **named)
+        return HttpResponseRedirect(reverse("admin:plans_plan_change", args=[plan.pk]))
 
     def selection_of(self, request: HttpRequest) -> Selection:
         """The list as its address says: filters and search, in its order, in its time. Raises InstantNotUsable."""
+        self.fill_in(request)
         instant = asked_instant(request)
         changelist = self.get_changelist_instance(request)
         filters, search = self.filters_of(request)
         ordering = changelist.get_ordering(request, changelist.root_queryset)
         return Selection(
             model=self.opts.label,
+            keys=changelist.pasted,
             filters=filters,
             search=search,
             as_of=instant.isoformat() if instant else "",
@@ -138,7 +125,8 @@ class TransferViewsMixin:
 
     def filters_of(self, request: HttpRequest) -> tuple[dict[str, list[str]], str]:
         """The filters of the list's address, and what is searched for."""
-        filters = {name: values for name, values in request.GET.lists() if name not in NOT_FILTERS}
+        self.fill_in(request)
+        filters = {name: values for name, values in request.GET.lists() if name not in NO_FILTERS}
         return filters, request.GET.get("q", "")
 
     def _labels(self) -> list[str]:
@@ -164,18 +152,3 @@ class TransferViewsMixin:
 
     def _url(self, name: str) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}")
-
-
-def _export_form(request: HttpRequest, model: Any) -> forms.Form:
-    from admin_ext.transfers.exporting import check_columns
-    from admin_ext.transfers.resources import resource_for
-
-    columns = check_columns(resource_for(model._meta.label), request.user, None)
-    choices = [(name, str(model._meta.get_field(name).verbose_name).capitalize()) for name in columns]
-    fields = {
-        "format": forms.ChoiceField(choices=[(each, each.upper()) for each in FORMATS], label="Format"),
-        "columns": forms.MultipleChoiceField(
-            choices=choices, initial=columns, label="Columns", widget=forms.CheckboxSelectMultiple
-        ),
-    }
-    return type("ExportForm", (forms.Form,), fields)(request.POST or None)

@@ -11,16 +11,19 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.decorators import display
 
 from admin_ext.access.rights import restrict
+from admin_ext.admin.changelist import styled
 from admin_ext.admin.endless import EndlessChangeList
 from admin_ext.admin.forms import NOT_VISIBLE
 from admin_ext.admin.options import ReadOnlyModelAdmin
 from admin_ext.admin.related import link
 from admin_ext.admin.screens.explain import address_of, may_explain
 from admin_ext.admin.screens.refusals import what_is_asked
+from admin_ext.admin.screens.which_file import WhichFileForm, known_files
 from admin_ext.audit.models import Access, AccessEvent, ChangeSet
 
 COLOURS = {
@@ -52,6 +55,48 @@ class AccessEventAdmin(ReadOnlyModelAdmin):
     actions = None
     search_help_text = "Words of a file, a name that was tried, a role"
     change_form_template = None
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("which-file/", wrap(self.which_file_view), name="audit_accessevent_which_file"),
+            *super().get_urls(),
+        ]
+
+    def transfer_buttons(self, request: HttpRequest) -> list[dict[str, str]]:
+        address = reverse("admin:audit_accessevent_which_file")
+        ask = {"label": "Which export is this file?", "icon": "fingerprint", "url": address}
+        return [*super().transfer_buttons(request), ask]
+
+    def which_file_view(self, request: HttpRequest) -> HttpResponse:
+        """Tells which export made a file, by its bytes."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = WhichFileForm(request.POST or None, request.FILES or None)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Which export is this file?",
+            "button": "Find it",
+            "back": reverse("admin:audit_accessevent_changelist"),
+        }
+        if request.method == "POST" and form.is_valid():
+            asked = form.cleaned_data["sha256"]
+            known = known_files(asked, reader=request.user)
+            tell_rows([each.made for each in known], request.user)
+            told = [
+                {
+                    "made": each.made,
+                    "downloads": each.downloads,
+                    "details": []
+                    if each.made.is_hidden
+                    else [(_label(name), _told(value)) for name, value in each.made.detail.items()],
+                }
+                for each in known
+            ]
+            context |= {"asked": asked, "known": told}
+        context["form"] = styled(form)
+        return TemplateResponse(request, "admin_ext/which_file.html", context)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[EndlessChangeList]:
         return AccessEventChangeList

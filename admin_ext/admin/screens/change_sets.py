@@ -16,6 +16,7 @@ from admin_ext.admin.options import ReadOnlyModelAdmin
 from admin_ext.admin.screens.evidence import EvidenceViewsMixin, history_url, shown_act
 from admin_ext.admin.screens.questions import TimelineForm
 from admin_ext.admin.screens.reviews import ReviewForm
+from admin_ext.admin.screens.undoing import UndoViewsMixin, undo_url, undone_by
 from admin_ext.audit.history import tracked_models
 from admin_ext.audit.models import ChangeSet
 from admin_ext.desk.acts import rows_of_act, touched_by
@@ -25,7 +26,7 @@ from admin_ext.desk.reviewing import reviews_of
 from admin_ext.desk.timeline import timeline
 
 
-class ChangeSetAdmin(EvidenceViewsMixin, ReadOnlyModelAdmin):
+class ChangeSetAdmin(UndoViewsMixin, EvidenceViewsMixin, ReadOnlyModelAdmin):
     list_display = ["id", "started_at", "actor", "door", "verb", "reason", "rows"]
     list_display_links = ["id", "started_at"]
     list_select_related = ["actor"]
@@ -89,6 +90,8 @@ class ChangeSetAdmin(EvidenceViewsMixin, ReadOnlyModelAdmin):
             "tables": self._tables(request, change_set),
             "one": request.GET.get("model", ""),
             "may_take_evidence": request.user.has_perm("desk.take_evidence"),
+            "undo_url": undo_url(request.user, change_set),
+            "undone_by": undone_by(request.user, change_set),
             **self._review(request, change_set),
         }
         for job in context["jobs"]:

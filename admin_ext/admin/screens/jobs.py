@@ -15,10 +15,11 @@ from unfold.decorators import display
 
 from admin_ext.access.rights import NotPermitted, restrict
 from admin_ext.admin.options import ReadOnlyModelAdmin
+from admin_ext.admin.screens.undoing import undo_url
 from admin_ext.jobs.models import Job, JobFile
 from admin_ext.jobs.services import cancel_job, retry_job
 from admin_ext.services import Refused
-from admin_ext.transfers.exporting import FileGone, download
+from admin_ext.transfers.outputs import FileGone, download
 
 STATE_COLOURS = {
     "queued": "info",
@@ -130,5 +131,6 @@ class JobAdmin(ReadOnlyModelAdmin):
             "events": job.events.all(),
             "files": job.files.all() if mine else [],
             "plans": plans,
+            "undo_url": undo_url(request.user, job.change_set) if job.has_ended else "",
             "may_steer": mine or request.user.has_perm("jobs.change_job"),
         }

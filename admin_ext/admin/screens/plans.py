@@ -7,41 +7,42 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db import models
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
+from unfold.widgets import INPUT_CLASSES
 
-from admin_ext.access.fields import FieldRights, told
 from admin_ext.access.fields import fields as field_rights
-from admin_ext.access.rights import NotPermitted
+from admin_ext.access.rights import NotPermitted, can
 from admin_ext.admin.options import ReadOnlyModelAdmin
+from admin_ext.admin.plan_entities import shown_entities
+from admin_ext.admin.plan_rows import (
+    COLOURS,
+    Asked,
+    cell_of,
+    columns_with_errors,
+    correction_log,
+    page_of,
+    posted_cells,
+    shown_rows,
+)
 from admin_ext.admin.reasons import posted_reason
-from admin_ext.admin.values import Names, in_words, names_of
+from admin_ext.admin.screens.undoing import buckets_of, undo_url
 from admin_ext.audit.access_log import note_access
 from admin_ext.audit.models import Access
-from admin_ext.audit.triggers import FOLLOWING_COLUMNS
 from admin_ext.plans.applying import apply_plan, discard_plan
-from admin_ext.plans.models import Action, Mode, Plan, PlanRow
-from admin_ext.plans.rows import told_errors
+from admin_ext.plans.correcting import FAILED, correct_rows, drop_rows, submit_recheck, take_rows_back
+from admin_ext.plans.making import sources
+from admin_ext.plans.models import Action, Mode, Plan
 from admin_ext.services import ReasonMissing, Refused
-from admin_ext.transfers.failures import suffix, write_failed_rows
+from admin_ext.transfers.failures import suffix, write_corrected_rows, write_failed_rows
+from admin_ext.transfers.previewing import is_mappable, look_again_at
 
-PAGE = 50
-COLOURS = {
-    "create": "success",
-    "update": "info",
-    "delete": "warning",
-    "unchanged": "default",
-    "refused": "danger",
-    "invalid": "danger",
-    "drifted": "warning",
-    "left": "warning",
-}
 STATE_COLOURS = {"ready": "warning", "applied": "success", "failed": "danger", "making": "info", "applying": "info"}
 
 
@@ -58,6 +59,10 @@ class PlanAdmin(ReadOnlyModelAdmin):
             path("<int:key>/apply/", wrap(require_POST(self.apply_view)), name="plans_plan_apply"),
             path("<int:key>/discard/", wrap(require_POST(self.discard_view)), name="plans_plan_discard"),
             path("<int:key>/failed/", wrap(self.failed_view), name="plans_plan_failed"),
+            path("<int:key>/corrected/", wrap(self.corrected_view), name="plans_plan_corrected"),
+            path("<int:key>/rows/", wrap(require_POST(self.rows_view)), name="plans_plan_rows"),
+            path("<int:key>/mapping/", wrap(require_POST(self.map_again_view)), name="plans_plan_mapping"),
+            path("<int:key>/rows/<int:number>/", wrap(self.row_view), name="plans_plan_row"),
             *super().get_urls(),
         ]
 
@@ -82,6 +87,10 @@ class PlanAdmin(ReadOnlyModelAdmin):
         if mode not in Mode.values:
             raise Http404
         reason = posted_reason(request)
+        plan = self.get_object(request, str(key))
+        if plan and (asked := confirmation_of(plan)) and request.POST.get("confirm", "").strip() != asked:
+            messages.error(request, f"Nothing was applied: type {asked} to confirm that so many rows are meant.")
+            return HttpResponseRedirect(_address(plan))
         try:
             return self._do(
                 request, key, lambda plan: apply_plan(actor=request.user, plan=plan, mode=mode, reason=reason)
@@ -94,19 +103,77 @@ class PlanAdmin(ReadOnlyModelAdmin):
 
     def failed_view(self, request: HttpRequest, key: int) -> FileResponse:
         """The rows that failed, as a file in the shape they came in."""
+        return self._file_of_rows(request, key, "failed", write_failed_rows)
+
+    def corrected_view(self, request: HttpRequest, key: int) -> FileResponse:
+        """The rows that were corrected or dropped, with their cells as they came and what was done."""
+        return self._file_of_rows(request, key, "corrected", write_corrected_rows)
+
+    def rows_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Corrects cells, drops rows, takes them back, or has all that failed checked again."""
+        plan, person = self.get_object(request, str(key)), request.user
+        if plan is None:
+            raise Http404
+        asked, done = request.POST.get("do", ""), ""
+        ticked = [int(each) for each in request.POST.getlist("row") if each.isdecimal() and len(each) < 18]
+        try:
+            if asked == "drop":
+                done = f"{drop_rows(actor=person, plan=plan, numbers=ticked):,} rows were dropped."
+            elif asked.startswith("drop_all:") and asked.partition(":")[2] in Action.values:
+                done = f"{drop_rows(actor=person, plan=plan, outcome=asked.partition(':')[2]):,} rows were dropped."
+            elif asked == "take_back":
+                done = f"{take_rows_back(actor=person, plan=plan, numbers=ticked):,} rows were taken back."
+            elif asked == "recheck":
+                submit_recheck(actor=person, plan=plan)
+            else:
+                done = self._correct(request, plan)
+        except (Refused, NotPermitted) as error:
+            messages.error(request, str(error))
+        if done:
+            messages.success(request, done)
+        query = request.POST.get("query", "")
+        return HttpResponseRedirect(_address(plan) + (query if query.startswith("?") else ""))
+
+    def map_again_view(self, request: HttpRequest, key: int) -> HttpResponse:
+        """Has the file of an import looked at again, with its mapping, to change that."""
+        plan = self.get_object(request, str(key))
+        if plan is None:
+            raise Http404
+        try:
+            look = look_again_at(actor=request.user, plan=plan)
+        except (Refused, NotPermitted) as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(_address(plan))
+        label = plan.get_model()._meta
+        listed = getattr(plan.get_model(), "part_of", "")
+        if listed:
+            label = plan.get_model()._meta.get_field(listed).related_model._meta
+        return HttpResponseRedirect(reverse(f"admin:{label.app_label}_{label.model_name}_import_map", args=[look.pk]))
+
+    def row_view(self, request: HttpRequest, key: int, number: int) -> HttpResponse:
+        """All cells of one row, as they came, to be corrected."""
         plan = self.get_object(request, str(key))
         if plan is None or plan.created_by_id != request.user.pk:
             raise Http404
-        name = Path(plan.parameters.get("file_name", "rows")).stem + f"-failed{suffix(plan)}"
-        with tempfile.TemporaryDirectory(prefix="opsadmin-failed-") as folder, contextlib.ExitStack() as closing:
-            target = Path(folder) / f"failed{suffix(plan)}"
-            write_failed_rows(plan, target, reader=request.user)
-            # The open handle keeps the bytes until they are sent.
-            handle = closing.enter_context(target.open("rb"))
-            detail = {"plan": plan.pk, "rows": plan.bad}
-            note_access(Access.DOWNLOAD, actor=request.user, model=plan.model, subject=name, detail=detail)
-            closing.pop_all()
-        return FileResponse(handle, as_attachment=True, filename=name, content_type="application/octet-stream")
+        row = plan.rows.filter(number=number).first()
+        if row is None or not row.raw or not self._may_correct(request, plan):
+            raise Http404
+        width = max(len(plan.header), len(row.raw))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": plan,
+            "title": f"Row {row.number} of {plan.title}",
+            "plan": plan,
+            "row": row,
+            "each": shown_rows([row], plan, request.user, corrects=True)[0],
+            "cells": [cell_of(row, plan, position) for position in range(width)],
+            "log": correction_log(row, plan, request.user),
+            "is_open": row.action in FAILED,
+            "back": _address(plan),
+            "input_classes": " ".join(INPUT_CLASSES),
+        }
+        return TemplateResponse(request, "admin_ext/plan_row.html", context)
 
     @display(description="state", ordering="state", label=STATE_COLOURS)
     def shown_state(self, plan: Plan) -> tuple[str, str]:
@@ -124,16 +191,50 @@ class PlanAdmin(ReadOnlyModelAdmin):
             messages.error(request, str(error))
         return HttpResponseRedirect(reverse("admin:plans_plan_change", args=[key]))
 
+    def _correct(self, request: HttpRequest, plan: Plan) -> str:
+        cells = posted_cells(request, plan)
+        if not cells:
+            return ""
+        correct_rows(actor=request.user, plan=plan, cells=cells)
+        bad = plan.rows.filter(number__in=list(cells), action__in=FAILED).count()
+        good = len(cells) - bad
+        told = f"{good:,} {'row is' if good == 1 else 'rows are'} right now." if good else ""
+        still = f"{bad:,} {'row has' if bad == 1 else 'rows have'} still something wrong." if bad else ""
+        return f"{told} {still}".strip()
+
+    def _may_correct(self, request: HttpRequest, plan: Plan) -> bool:
+        """May this person correct cells here, as things stand?"""
+        if plan.state != Plan.State.READY or plan.created_by_id != request.user.pk:
+            return False
+        source = sources[plan.source]
+        if not source.keeps_cells(plan) or not plan.header or not can(request.user, "import", plan.get_model()):
+            return False
+        try:
+            source.check_may_write(plan, request.user)
+        except NotPermitted:
+            return False
+        return True
+
+    def _file_of_rows(self, request: HttpRequest, key: int, which: str, write: Any) -> FileResponse:
+        plan = self.get_object(request, str(key))
+        if plan is None or plan.created_by_id != request.user.pk:
+            raise Http404
+        name = Path(plan.parameters.get("file_name", "rows")).stem + f"-{which}{suffix(plan)}"
+        with tempfile.TemporaryDirectory(prefix="opsadmin-rows-") as folder, contextlib.ExitStack() as closing:
+            target = Path(folder) / f"{which}{suffix(plan)}"
+            rows = write(plan, target, reader=request.user)
+            # The open handle keeps the bytes until they are sent.
+            handle = closing.enter_context(target.open("rb"))
+            detail = {"plan": plan.pk, "rows": rows}
+            note_access(Access.DOWNLOAD, actor=request.user, model=plan.model, subject=name, detail=detail)
+            closing.pop_all()
+        return FileResponse(handle, as_attachment=True, filename=name, content_type="application/octet-stream")
+
     def _context(self, request: HttpRequest, plan: Plan) -> dict[str, Any]:
-        chosen = request.GET.get("rows", "")
-        after = request.GET.get("after", "")
-        rows = plan.rows.all()
-        told = models.Case(models.When(outcome="", then="action"), default="outcome")
-        if chosen in Action.values:
-            rows = rows.annotate(told=told).filter(told=chosen)
-        if after.isdigit():
-            rows = rows.filter(number__gt=int(after))
-        page = list(rows.order_by("number")[: PAGE + 1])
+        asked = Asked.from_request(request, plan)
+        columns = columns_with_errors(plan, request.user)
+        page, later, earlier = page_of(asked, plan, columns)
+        corrects = self._may_correct(request, plan)
         job = plan.applying or plan.making
         return {
             **self.admin_site.each_context(request),
@@ -148,13 +249,33 @@ class PlanAdmin(ReadOnlyModelAdmin):
                     "label": Action(action).label,
                     "number": plan.counts[action],
                     "colour": COLOURS[action],
+                    "address": asked.address(outcome=action, of=""),
                 }
                 for action in Action.values
                 if plan.counts.get(action)
             ],
-            "chosen": chosen,
-            "rows": _shown(page[:PAGE], plan, request.user),
-            "next": page[PAGE - 1].number if len(page) > PAGE else None,
+            "buckets": buckets_of(plan),
+            "undo_url": undo_url(request.user, job.change_set) if job and plan.state == Plan.State.APPLIED else "",
+            "entities": shown_entities(plan, COLOURS),
+            "lines": plan.parameters.get("lines"),
+            "of": asked.of,
+            "chosen": asked.outcome,
+            "asked": asked,
+            "here": asked.address(after=asked.after),
+            "all_rows": asked.address(outcome="", of=""),
+            "columns": [{"name": each, "address": asked.address(column=each)} for each in columns],
+            "any_column": asked.address(column=""),
+            "rows": shown_rows(page, plan, request.user, corrects=corrects),
+            "corrects": corrects,
+            "without_term": asked.address(term=""),
+            "drop_all": _drop_all(plan, asked.outcome),
+            "input_classes": " ".join(INPUT_CLASSES),
+            "reviews": plan.state == Plan.State.READY and plan.created_by_id == request.user.pk,
+            "next": asked.address(after=later) if later is not None else "",
+            "previous": asked.address(after=earlier) if earlier is not None else "",
+            "confirmation": confirmation_of(plan),
+            "can_map_again": plan.created_by_id == request.user.pk and is_mappable(plan),
+            "has_corrected_file": plan.rows.filter(corrections__isnull=False).exists(),
             "notes": _notes(plan, request.user),
             "mine": plan.created_by_id == request.user.pk,
             "job": job,
@@ -166,58 +287,23 @@ class PlanAdmin(ReadOnlyModelAdmin):
         }
 
 
-def _shown(rows: list[PlanRow], plan: Plan, user: Any) -> list[dict[str, Any]]:
-    """Rows in words: columns by their names, related rows by theirs as far as the person may see them."""
-    columns: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        if row.model not in columns:
-            columns[row.model] = _visible_columns(plan.model_of(row), user, is_beside=bool(row.model))
-    pairs = (
-        (columns[row.model][column], value)
-        for row in rows
-        for values in (row.before, row.after)
-        for column, value in (values or {}).items()
-        if column in columns[row.model]
-    )
-    names = names_of(pairs, user)
-    return [
-        {
-            "row": row,
-            "kind": str(plan.model_of(row)._meta.verbose_name) if row.model else "",
-            "action": row.outcome or row.action,
-            "label": Action(row.outcome or row.action).label,
-            "colour": COLOURS[row.outcome or row.action],
-            "errors": told_errors(row.errors, plan.model_of(row), user),
-            "changes": _changes(row, columns[row.model], names, field_rights(user, "view", plan.model_of(row))),
-        }
-        for row in rows
-    ]
+def confirmation_of(plan: Plan) -> str:
+    """What has to be typed before a bulk change of very many rows: their number. Empty for others."""
+    is_bulk = plan.source in ("edit", "verb") and plan.good > settings.BULK_CONFIRM_ROWS
+    return str(plan.good) if is_bulk else ""
+
+
+def _address(plan: Plan) -> str:
+    return reverse("admin:plans_plan_change", args=[plan.pk])
+
+
+def _drop_all(plan: Plan, outcome: str) -> dict[str, Any] | None:
+    if not outcome or outcome == Action.LEFT or not plan.counts.get(outcome):
+        return None
+    return {"value": f"drop_all:{outcome}", "number": plan.counts[outcome], "label": Action(outcome).label}
 
 
 def _notes(plan: Plan, user: Any) -> list[str]:
     """What its maker was told; it may speak of values, so whoever may not read them all is not told."""
     unread = field_rights(user, "view", plan.get_model()).unread
     return [] if unread and plan.created_by_id != user.pk else plan.notes
-
-
-def _visible_columns(model: type[models.Model], user: Any, *, is_beside: bool) -> dict[str, Any]:
-    """In the order of the model. Beside the plan's own rows, the whole of a part goes without saying."""
-    visible = field_rights(user, "view", model).visible - FOLLOWING_COLUMNS
-    if is_beside:
-        visible -= {getattr(model, "part_of", "")}
-    return {field.column: field for field in model._meta.concrete_fields if field.name in visible}
-
-
-def _changes(row: PlanRow, columns: dict[str, Any], names: Names, rights: FieldRights) -> list[dict[str, str]]:
-    after = row.after or {}
-    return [
-        {
-            "label": str(columns[column].verbose_name).capitalize(),
-            "before": told(
-                in_words(columns[column], (row.before or {}).get(column), names), columns[column].name, rights
-            ),
-            "after": told(in_words(columns[column], after[column], names), columns[column].name, rights),
-        }
-        for column in columns
-        if column in after and (row.before is not None or after[column] not in (None, "", False))
-    ]

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.core import signing
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
@@ -31,6 +31,10 @@ ASKS = {
     "import": "import", "export": "export", "deleted": "view", "compare": "view", "changes": "view",
     "restore": "add", "revert": "change", "note": "change", "attach": "change",
 }  # fmt: skip
+
+
+# A form of our own never has as many fields, nor as much text beside its files.
+TOO_MUCH = (TooManyFieldsSent, TooManyFilesSent, RequestDataTooBig)
 
 
 class ReferenceNotUsable(Exception):
@@ -66,6 +70,11 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     """The page of every refusal: why, as far as it was said, and the way to who can change it."""
     context = {"why": str(exception), "ask": _ask_address(request) if request.user.is_authenticated else ""}
     return render(request, "403.html", context, status=403)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The page of what could not be read at all: too many fields, too much of it, or nothing a browser sends."""
+    return render(request, "400.html", {"too_many": isinstance(exception, TOO_MUCH)}, status=400)
 
 
 def told_missing(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.urls import reverse
 
-from admin_ext.admin.bulk import EditForm
+from admin_ext.admin.bulk_edit_form import EditForm
 from admin_ext.jobs.running import run_job
 from admin_ext.plans.applying import apply_plan
 from admin_ext.plans.models import Plan
@@ -120,11 +120,11 @@ class TestAVerb:
 
 class TestABulkEdit:
     def test_requires_it_where_the_column_asks(self):
-        silent = {"operation": "set", "value": "1"}
-        form = EditForm(Customer, ["credit_limit", "city"], {**silent, "field": "credit_limit"})
+        silent = {"do-credit_limit": "set", "value-credit_limit": "1"}
+        form = EditForm(Customer, ["credit_limit", "city"], silent)
         assert list(form.errors) == ["reason"]
-        assert EditForm(Customer, ["credit_limit", "city"], {**silent, "field": "city"}).is_valid()
-        assert EditForm(Customer, ["credit_limit"], {**silent, "field": "credit_limit", "reason": "Why"}).is_valid()
+        assert EditForm(Customer, ["credit_limit", "city"], {"do-city": "set", "value-city": "1"}).is_valid()
+        assert EditForm(Customer, ["credit_limit"], {**silent, "reason": "Why"}).is_valid()
 
 
 def planned(actor, text):

@@ -22,6 +22,7 @@ from tests.factories import (
     ContactFactory,
     CustomerFactory,
     FieldPolicyFactory,
+    ProfileFactory,
     RoleFactory,
     UserFactory,
     give_role,
@@ -116,6 +117,20 @@ class TestTheForm:
         sent = typed(visit(person, change), city="Lund", name="")
         answer = visit(person, change, sent)
         assert answer.status_code == 200 and "This field is required" in answer.text and CANARY not in answer.text
+
+    @pytest.mark.parametrize("kind", ["hidden", "masked"])
+    def test_a_refusal_of_the_model_names_no_value_that_is_not_theirs(self, visit, kind):
+        profile = ProfileFactory(resource=CANARY)
+        person = give_role(UserFactory(), "transfers.view_profile", "transfers.change_profile")
+        page = address("transfers_profile_change", profile.pk)
+        told = visit(person, page, typed(visit(person, page)))
+        assert CANARY in told.context["adminform"].form.errors["mapping"][0]
+        person = police(person, "transfers.Profile:resource", kind)
+        told = visit(person, page, typed(visit(person, page), title="Another"))
+        assert CANARY not in told.content.decode()
+        assert told.context["errors"]
+        profile.refresh_from_db()
+        assert profile.title != "Another"
 
     def test_a_stale_save_tells_nothing_of_what_is_not_theirs(self, customer, visit):
         person = police(person_for(Customer), TAX, "masked")

@@ -151,3 +151,52 @@ class TestWhatASaveMayDo:
     def test_a_state_cannot_be_posted(self, client, person, customer):
         save(client, customer, opened(client, person, customer) | {"status": "closed", "name": "N"})
         assert Customer.objects.get(pk=customer.pk).status == "active"
+
+
+class TestChoosingBetweenTheirsAndMine:
+    def stale(self, client, person, customer):
+        posted = opened(client, person, customer) | {"name": "Mine", "city": "My city"}
+        meanwhile(customer, name="Theirs", city="Their city", phone="Their phone")
+        return save(client, customer, posted)
+
+    def test_both_values_are_told_with_a_choice_for_each_field(self, client, person, customer):
+        page = self.stale(client, person, customer).text
+        assert "Name: theirs is “Theirs”, yours is kept: “Mine”" in page
+        assert "City: theirs is “Their city”, yours is kept: “My city”" in page
+        assert re.findall(r'name="_theirs" value="(\w+)"', page) == ["name", "city"]
+
+    def test_theirs_is_taken_where_it_was_chosen(self, client, person, customer):
+        page = self.stale(client, person, customer).text
+        assert save(client, customer, fields_of(page) | {"_theirs": ["name"]}).status_code == 302
+        now = Customer.objects.get(pk=customer.pk)
+        assert (now.name, now.city, now.phone) == ("Theirs", "My city", "Their phone")
+
+    def test_a_choice_is_asked_again_when_they_changed_it_again(self, client, person, customer):
+        page = self.stale(client, person, customer).text
+        meanwhile(customer, name="Theirs again", city="Their city again")
+        again = save(client, customer, fields_of(page) | {"_theirs": ["name"]})
+        assert again.status_code == 200 and "Their city again" in again.text
+        now = Customer.objects.get(pk=customer.pk)
+        assert (now.name, now.city) == ("Theirs again", "Their city again")
+        # What was taken was theirs, and is now what it has become.
+        assert fields_of(again.text)["name"] == "Theirs again"
+
+    def test_a_line_of_an_inline_offers_the_choice_too(self, client, person, customer):
+        contact = ContactFactory(customer=customer, title="Old")
+        posted = opened(client, person, customer)
+        with change_set(actor=None, door="shell"):
+            Contact.objects.filter(pk=contact.pk).update(title="Theirs")
+        line = next(n for n in posted if n.endswith("-id") and posted[n] == str(contact.pk)).removesuffix("-id")
+        page = save(client, customer, posted | {f"{line}-title": "Mine"}).text
+        assert f'name="{line}-_theirs" value="title"' in page
+        save(client, customer, fields_of(page) | {f"{line}-_theirs": ["title"]})
+        assert Contact.objects.get(pk=contact.pk).title == "Theirs"
+
+    @pytest.mark.parametrize("forged", ["status", "record_version", "no_such", "\x00", "id"])
+    def test_a_forged_choice_has_no_effect(self, client, person, customer, forged):
+        posted = opened(client, person, customer) | {"name": "New", "_theirs": [forged], "record_version": "9" * 30}
+        save(client, customer, posted)
+        posted = opened(client, person, customer) | {"name": "New", "_theirs": [forged]}
+        assert save(client, customer, posted).status_code == 302
+        now = Customer.objects.get(pk=customer.pk)
+        assert (now.name, now.status) == ("New", "active")

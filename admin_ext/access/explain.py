@@ -66,8 +66,6 @@ class Explanation:
     @property
     def missing(self) -> list[Step]:
         """What would have to be otherwise, each with what to do; empty when it is allowed."""
-        if self.allowed:
-            return []
         account = [step for each in self.account for step in each.missing()]
         return [*account, *(step for way in self.alternatives for step in way)]
 

@@ -88,8 +88,6 @@ def _with_sources(user: Any, model: type[models.Model], rights: FieldRights) -> 
             hidden.add(name)
         elif name in rights.readable and kind == "masked":
             masked.add(name)
-    if not hidden - rights.hidden and not masked - rights.masked:
-        return rights
     return dataclasses.replace(
         rights,
         visible=rights.visible - hidden,

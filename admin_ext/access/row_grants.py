@@ -7,7 +7,7 @@ hundred, and reads each of them to show a page of fifty.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.apps import apps
 from django.db import connection, models
@@ -16,7 +16,7 @@ from django.db import connection, models
 INLINE_KEYS = 200
 
 GrantTable = type[models.Model]
-GrantedRows = list[int] | models.QuerySet
+GrantedRows: TypeAlias = list[int] | models.QuerySet
 
 
 def tables_with_grants(user: Any, roles: list[int]) -> set[GrantTable]:

@@ -32,7 +32,7 @@ def scope_key(to: str, *, help_text: str) -> Any:
 
 
 class ScopeKeyTrigger(GuardedTrigger):
-    """Fills `column` from `source`, which is `table.column`, of the row to which `through` leads.
+    """Keeps `column` what `source`, which is `table.column`, says of the row to which `through` leads.
 
     That row is locked in share mode: who moves it to another place waits for this transaction, and then sees its rows.
     """
@@ -42,18 +42,95 @@ class ScopeKeyTrigger(GuardedTrigger):
 
     def __init__(self, *, column: str, through: str, source: str) -> None:
         self.column, self.through, self.source = column, through, source
-        operation = pgtrigger.Insert | pgtrigger.UpdateOf(column, through)
+        super().__init__(**self.declared())
+
+    def declared(self) -> dict[str, Any]:
+        """Its name, and when it is called."""
         # In the order of the alphabet it comes before raise_version: what follows from it is one change with it.
-        super().__init__(name=f"keep_{column}", operation=operation)
+        return {"name": f"keep_{self.column}", "operation": pgtrigger.UpdateOf(self.column, self.through)}
+
+    @property
+    def source_table(self) -> str:
+        return self.source.partition(".")[0]
+
+    @property
+    def source_column(self) -> str:
+        return self.source.partition(".")[2]
+
+    @property
+    def rule(self) -> str:
+        """The name under which the database refuses a new row that brings another place."""
+        return f"{self.column}_follows_{self.through}"
 
     def get_func(self, model: Any) -> str:
-        table, _, column = self.source.partition(".")
         return f"""
             NEW."{self.column}" := (
-                SELECT s."{column}" FROM public."{table}" s WHERE s.id = NEW."{self.through}" FOR SHARE
+                SELECT s."{self.source_column}" FROM public."{self.source_table}" s
+                WHERE s.id = NEW."{self.through}" FOR SHARE
             );
             RETURN NEW;
         """
+
+
+class NewScopeKeyTrigger(ScopeKeyTrigger):
+    """Fills `column` of a new row, where whoever inserts it has not."""
+
+    def declared(self) -> dict[str, Any]:
+        is_empty = pgtrigger.Condition(f'NEW."{self.column}" IS NULL')
+        return {"name": f"fill_{self.column}", "operation": pgtrigger.Insert, "condition": is_empty}
+
+
+class ScopeKeyCheck(ScopeKeyTrigger):
+    """Refuses new rows whose `column` is not what `source` says: for all rows of a statement with one query, so that
+    an insert of thousands may bring it."""
+
+    level = pgtrigger.Statement
+    when = pgtrigger.After
+
+    def declared(self) -> dict[str, Any]:
+        referencing = pgtrigger.Referencing(new="new_rows")
+        return {"name": f"check_{self.column}", "operation": pgtrigger.Insert, "referencing": referencing}
+
+    def get_declare(self, model: Any) -> list[tuple[str, str]]:
+        return [("wrong", "bigint")]
+
+    def get_func(self, model: Any) -> str:
+        # (An array, and not a join: plpgsql keeps the plan, and one for a single row must not read the whole source.)
+        return f"""
+            WITH places AS MATERIALIZED (
+                SELECT s.id, s."{self.source_column}" AS place FROM public."{self.source_table}" s
+                WHERE s.id = ANY (ARRAY(SELECT DISTINCT n."{self.through}" FROM new_rows n)) FOR SHARE
+            )
+            SELECT n.id INTO wrong FROM new_rows n LEFT JOIN places s ON s.id = n."{self.through}"
+            WHERE n."{self.column}" IS DISTINCT FROM s.place LIMIT 1;
+            IF FOUND THEN
+                RAISE EXCEPTION USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, COLUMN = '{self.column}',
+                    CONSTRAINT = '{self.rule}',
+                    MESSAGE = 'A new row of ' || TG_TABLE_NAME || ' brings a {self.column} that is not that of its {self.through}.';
+            END IF;
+            RETURN NULL;
+        """
+
+
+def scope_key_triggers(*, column: str, through: str, source: str) -> list[ScopeKeyTrigger]:
+    """What keeps the column of a table equal to where it comes from, on every path. Its other half is `pass_on_scope_key`."""
+    kinds = (ScopeKeyTrigger, NewScopeKeyTrigger, ScopeKeyCheck)
+    return [kind(column=column, through=through, source=source) for kind in kinds]
+
+
+def scope_keys(model: Any) -> list[ScopeKeyTrigger]:
+    """The scope keys of a model's table: for each the trigger that keeps it."""
+    return [trigger for trigger in getattr(model._meta, "triggers", ()) if type(trigger) is ScopeKeyTrigger]
+
+
+def path_before_writing(model: Any, path: str) -> str:
+    """How a row that is not written yet reaches its place: its scope key is filled only then, from where it hangs."""
+    first, _, _ = path.partition("__")
+    for trigger in scope_keys(model):
+        if trigger.column in (first, f"{first}_id"):
+            through = next(field.name for field in model._meta.concrete_fields if field.column == trigger.through)
+            return f"{through}__{path}"
+    return path
 
 
 def pass_on_scope_key(*, name: str, table: str, column: str, through: str, source: str) -> migrations.RunSQL:

@@ -15,9 +15,10 @@ from django.utils import timezone
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from admin_ext.access.explain import explain
+from admin_ext.access.explain import Step, explain
 from admin_ext.access.facts import Facts, PastNotKept
 from admin_ext.access.rights import can
+from admin_ext.access.roles import elevate
 from admin_ext.access.who import who_may
 from admin_ext.audit.context import change_set
 from apps.accounts.models import Membership, Role, RolePermission, User
@@ -244,6 +245,12 @@ def todo(explanation):
 
 
 class TestWhatIsMissing:
+    def test_is_told_where_it_ends(self):
+        end, fine = Step("no place", False), Step("a role", True)
+        inner = Step("both", False, steps=(end, fine))
+        assert list(Step("a way", False, steps=(inner,)).missing()) == [end]
+        assert list(fine.missing()) == []
+
     def test_the_role(self, iberia):
         other = give_role(UserFactory(), "orders.ship_order").groups.get()
         told = explain(ann("orders.view_order"), "ship", iberia)
@@ -326,6 +333,15 @@ class TestWhatLetThemIn:
     def test_being_a_superuser(self, iberia):
         assert "is a superuser" in self.ways(explain(ann(is_superuser=True), "delete", iberia))
 
+    def test_an_elevated_session(self, iberia):
+        role = give_role(UserFactory(), "orders.view_order", *EVERYWHERE).groups.get()
+        person, began = ann(), timezone.now()
+        elevate(person, role.pk)
+        told = explain(person, "view", iberia)
+        assert f"Ann has an elevated session with the role {role.name}." in told.notes and role.name in self.ways(told)
+        assert not explain(person, "view", iberia, instant=began).allowed
+        assert not explain(User.objects.get(pk=person.pk), "view", iberia).notes
+
     def test_a_part_follows_its_whole(self, iberia):
         line = OrderLineFactory(order=iberia)
         told = explain(grant(ann(), "change", iberia), "delete", line)
@@ -336,6 +352,13 @@ class TestWhatLetThemIn:
         person = grant(ann(), "view", iberia)
         for action in ("view", "change"):
             assert explain(person, action, Order).allowed == can(person, action, Order) == (action == "view")
+        placeless = ann("orders.view_order")
+        assert explain(placeless, "view", Order).allowed and can(placeless, "view", Order)
+        assert not explain(placeless, "view", iberia).allowed
+
+    def test_only_ways_that_there_are(self):
+        told = explain(ann(), "view", JobFactory())
+        assert not told.allowed and len(told.ways) == 2 and "granted" not in said(told)
 
 
 class TestThen:

@@ -185,6 +185,9 @@ class TestVeiling:
         assert f"{customer.credit_limit * 2 - 1:,.2f}" == DOTS
         assert str(customer.region) == "" and customer.city == Customer.objects.get(pk=customer.pk).city
 
+    def test_no_rows_are_veiled_as_well(self):
+        veil([], UserFactory())
+
     def test_a_veiled_value_is_neither_more_nor_less_than_anything(self):
         assert not MASKED < 5 and not MASKED >= 5
         assert str(MASKED.quantize(1)) == DOTS

@@ -16,7 +16,8 @@ from admin_ext.plans.making import submit_plan
 from admin_ext.plans.models import Plan
 from admin_ext.plans.writing import RowByRow, SetBased
 from admin_ext.transfers import exporting
-from admin_ext.transfers.exporting import rights_unchanged, submit_export
+from admin_ext.transfers.exporting import submit_export
+from admin_ext.transfers.snapshots import rights_unchanged
 from apps.accounts.models import Membership, RolePermission, User
 from apps.customers.models import Customer, Region
 from tests.contracts.world import person_for
@@ -185,14 +186,14 @@ class TestARunningExport:
         person = grant(give_role(UserFactory(), *rights), "access_region", customer.region)
         person = grant(person, "export", CustomerFactory())
         job = submit_export(actor=person, selection=Selection(model="customers.Customer"))
-        real = exporting._fetched
+        real = exporting._batches
 
-        def fetched(rows):
-            yield from real(rows)
+        def batches(writer):
+            yield from real(writer)
             if take:
                 take(person)
 
-        monkeypatch.setattr(exporting, "_fetched", fetched)
+        monkeypatch.setattr(exporting, "_batches", batches)
         run_job(job.pk)
         job.refresh_from_db()
         files = JobFile.objects.filter(kind=JobFile.Kind.OUTPUT).count()

@@ -198,6 +198,11 @@ class TestGrants:
         assert not can(person, "change", customer) and not can(person, "change", Customer) and other
         assert not can(UserFactory(), "view", Customer) and not seen(UserFactory(), Customer)
 
+    def test_a_grant_of_change_opens_no_kind_for_anything_else(self):
+        person = grant(UserFactory(), "change", CustomerFactory())
+        assert can(person, "change", Customer) and can(person, "add", Contact)
+        assert not can(person, "delete", Customer) and not can(person, "hold", Customer)
+
     def test_a_grant_to_a_role_is_its_holders(self):
         customer = CustomerFactory()
         person = grant_to_role(UserFactory(), "view_customer", customer)

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from admin_ext.admin.screens.explain import may_explain
+from admin_ext.admin.view_links import views_in_sidebar
 from admin_ext.notices.models import Notice
 
 ICONS = {
@@ -35,13 +36,16 @@ ICONS = {
     "audit.ChangeSet": "history",
     "desk.Review": "approval",
     "audit.AccessEvent": "visibility",
+    "filtering.SavedView": "bookmarks",
+    "jobs.Schedule": "schedule",
+    "transfers.ExportDefinition": "file_export",
     "transfers.Profile": "schema",
     "notices.Notice": "notifications",
 }
 
 
 # Apps of the platform, shown together below the business.
-PLATFORM = {"jobs", "notices", "plans", "transfers"}
+PLATFORM = {"filtering", "jobs", "notices", "plans", "transfers"}
 RECORD = {"audit", "desk"}
 # Lists that stand with those of another app: who may see what, beside people and roles.
 BESIDE = {"access": "accounts", "granting": "accounts"}
@@ -59,13 +63,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     beside: dict[str, list[dict[str, Any]]] = {}
     for app in admin.site.get_app_list(request):
         items = [
-            {
-                "title": model["name"],
-                "icon": ICONS.get(model["model"]._meta.label, "table_rows"),
-                "link": model["admin_url"],
-            }
+            item
             for model in app["models"]
             if model["admin_url"] and _is_work_of(request.user, model["model"]._meta.label)
+            for item in _list_and_views(request, model)
         ]
         if app["app_label"] in PLATFORM:
             work += items
@@ -93,6 +94,16 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     if record:
         groups.append({"title": "The record", "separator": True, "items": _record(request, record)})
     return groups
+
+
+def _list_and_views(request: HttpRequest, model: dict[str, Any]) -> list[dict[str, Any]]:
+    """A list, and below it the person's views of it."""
+    label, address = model["model"]._meta.label, model["admin_url"]
+    item = {"title": model["name"], "icon": ICONS.get(label, "table_rows"), "link": address}
+    views = views_in_sidebar(request, model["model"], address)
+    if any(view["active"] for view in views):
+        item["active"] = False
+    return [item, *views]
 
 
 # Lists that everybody has a few rows of their own in, and few people any work with.

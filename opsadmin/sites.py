@@ -19,6 +19,7 @@ from admin_ext.admin.screens.refusals import ask_view
 from admin_ext.admin.screens.standing_in import standing_in_urls
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Door
+from admin_ext.filtering.search import best_matches
 
 # How many rows of each kind the palette offers.
 FOUND = 8
@@ -94,8 +95,7 @@ class OpsAdminSite(UnfoldAdminSite):
                 or not model_admin.has_view_permission(request)
             ):
                 continue
-            matching, _ = model_admin.get_search_results(request, model_admin.get_queryset(request), term)
-            rows = list(matching[:FOUND])
+            rows = best_matches(model_admin.get_queryset(request), term, request.user, FOUND)
             hide_related(rows, request.user, loaded=False)
             found += [
                 SearchResult(

@@ -85,8 +85,23 @@ class ProductAdmin(ModelAdmin):
         "unit",
     ]
     list_select_related = ["category", "supplier"]
+    list_columns = ("category__parent", "supplier__country", "supplier__lead_time_days")
     inlines = [PriceInline]
     bulk_edit_fields = ("list_price", "reorder_level", "reorder_quantity", "tax_class")
+    grid_fields = (
+        "name",
+        "status",
+        "category",
+        "supplier",
+        "list_price",
+        "currency",
+        "tax_class",
+        "unit",
+        "barcode",
+        "weight",
+        "reorder_level",
+        "reorder_quantity",
+    )
     related_lists = (
         RelatedList("Stock", "inventory.StockLevel", "product", "stacks"),
         RelatedList("Movements", "inventory.StockMovement", "product", "swap_vert"),

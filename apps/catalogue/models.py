@@ -7,8 +7,6 @@ from decimal import Decimal
 
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, DateRangeField, RangeOperators
-from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
@@ -16,6 +14,7 @@ from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Ord, Substr
 
 from admin_ext.access.trees import TreeTrigger
+from admin_ext.lookups import words_index
 from admin_ext.models import Record
 from apps.catalogue.querysets import PriceQuerySet, ProductQuerySet
 from apps.customers.models import country_choices, currency_choices, validate_code
@@ -81,7 +80,7 @@ class Supplier(Record):
 
     class Meta(Record.Meta):
         ordering = ["code"]
-        indexes = [GinIndex(SearchVector("name", config="simple"), name="supplier_words")]
+        indexes = [words_index("name", name="supplier_folded_words")]
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}"
@@ -181,7 +180,7 @@ class Product(Record):
         ]
         indexes = [
             models.Index(fields=["status", "sku"], name="product_status_sku"),
-            GinIndex(SearchVector("name", config="simple"), name="product_words"),
+            words_index("name", name="product_folded_words"),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ class SupplierResource(ModelResource):
         fields = [
             "code",
             "name",
+            "is_active",
             "contact_name",
             "contact_title",
             "email",
@@ -55,6 +56,16 @@ class ProductResource(ModelResource):
             "reorder_quantity",
         ]
         import_id_fields = ["sku"]
+        synonyms = {
+            "sku": ["article", "article number", "item", "item number", "part number", "product", "artikelnummer"],
+            "name": ["description", "product name", "bezeichnung"],
+            "supplier": ["vendor", "lieferant"],
+            "barcode": ["ean", "gtin", "upc"],
+            "list_price": ["price", "unit price", "preis"],
+            "category": ["group", "warengruppe"],
+            "weight": ["gewicht", "kg"],
+            "unit": ["uom", "einheit"],
+        }
         new_values = {"brought_in": True}
 
 

@@ -37,7 +37,23 @@ class RegionAdmin(ModelAdmin):
 class CustomerAdmin(ModelAdmin):
     list_display = ["code", "name", "shown_status", "region", "city", "country", "credit", "account_manager"]
     list_select_related = ["region", "account_manager"]
+    list_columns = ("region__parent",)
+    list_totals = {"credit_limit": "currency"}
     inlines = [ContactInline, AddressInline]
+    grid_fields = (
+        "name",
+        "status",
+        "region",
+        "account_manager",
+        "credit_limit",
+        "payment_terms_days",
+        "contact_name",
+        "contact_title",
+        "email",
+        "phone",
+        "city",
+        "country",
+    )
     verbs = (
         Verb(services.hold_customer, "Put on hold", "front_hand", ReasonForm),
         Verb(services.release_customer, "Release", "lock_open"),

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pycountry
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex
-from django.contrib.postgres.search import SearchVector
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from admin_ext.lookups import words_index
 from admin_ext.models import Record, Scope, scope_permissions
 
 validate_code = RegexValidator(r"^[A-Z0-9][A-Z0-9._-]*$", "Use capital letters, digits, dot, hyphen and underscore.")
@@ -106,7 +105,7 @@ class Customer(Record):
         indexes = [
             models.Index(fields=["region", "code"], name="customer_region_code"),
             models.Index(fields=["status", "code"], name="customer_status_code"),
-            GinIndex(SearchVector("name", config="simple"), name="customer_words"),
+            words_index("name", name="customer_folded_words"),
         ]
 
     def __str__(self) -> str:

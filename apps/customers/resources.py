@@ -37,3 +37,19 @@ class CustomerResource(ModelResource):
         ]
         import_id_fields = ["code"]
         new_values = {"brought_in": True}
+        synonyms = {
+            "code": ["customer", "customer id", "customer number", "kundennummer", "kunde"],
+            "name": ["company", "company name", "firma"],
+            "region": ["sales region", "territory"],
+            "tax_number": ["vat", "vat number", "ust-id"],
+            "credit_limit": ["limit", "kreditlimit"],
+            "payment_terms_days": ["payment terms", "terms", "zahlungsziel"],
+            "contact_name": ["contact", "ansprechpartner"],
+            "email": ["e-mail", "mail"],
+            "phone": ["telephone", "tel", "telefon"],
+            "street": ["address", "straße", "strasse"],
+            "city": ["town", "ort", "stadt"],
+            "state": ["county", "province", "bundesland"],
+            "postal_code": ["zip", "zip code", "postcode", "plz"],
+            "country": ["land", "nation"],
+        }

@@ -119,6 +119,8 @@ class StockLevelAdmin(ModelAdmin):
         "shown_warning",
     ]
     list_select_related = ["warehouse", "product"]
+    list_columns = ("product__category", "product__supplier", "product__unit")
+    list_totals = {"on_hand": "", "allocated": "", "available": ""}
     bulk_edit_fields = ("reorder_level", "reorder_quantity")
     readonly_fields = ["on_hand", "allocated", "available"]
     verbs = (
@@ -163,6 +165,8 @@ class StockMovementAdmin(ReadOnlyModelAdmin):
         "reason",
     ]
     list_select_related = ["warehouse", "product"]
+    list_columns = ("product__category", "product__unit")
+    list_totals = {"quantity": ""}
     fieldsets = [
         (None, {"fields": [("number", "moved_at"), ("kind", "quantity"), ("product", "warehouse")]}),
         ("Why", {"fields": [("reference", "reason")]}),

@@ -23,6 +23,7 @@ from opsadmin.demo.places import make_regions, make_warehouses
 from opsadmin.demo.policies import load_policies
 from opsadmin.demo.profiles import load_profiles
 from opsadmin.demo.roles import load_roles
+from opsadmin.demo.views import load_views
 
 # So many orders are one transaction.
 CHUNK = 20_000
@@ -54,7 +55,8 @@ def seed_world(
             grant_place(people[username], regions[region])
             grant_place(people[username], warehouses[warehouse])
         load_profiles()
-    say("people, roles, regions, warehouses, import profiles")
+        load_views(people, roles)
+    say("people, roles, regions, warehouses, import profiles, views")
     rows = world.customers(random, customers)
     with change_set(actor=None, door=Door.COMMAND, verb="demo.seed", reason="The demo world"):
         made = _make_customers(rows, regions, people)

@@ -189,6 +189,7 @@ UNFOLD = {
     ],
     "SHOW_BACK_BUTTON": True,
     "STYLES": [lambda request: static("admin_ext/opsadmin.css")],
+    "SCRIPTS": [lambda request: static("admin_ext/palette.js"), lambda request: static("admin_ext/lists.js")],
     "DASHBOARD_CALLBACK": "opsadmin.dashboard.dashboard",
     "COMMAND": {"search_models": True},
     "SIDEBAR": {"show_search": False, "command_search": True, "navigation": "opsadmin.navigation.sidebar"},
@@ -220,9 +221,21 @@ STORAGES = {
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 FILE_UPLOAD_PERMISSIONS = 0o600
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=250 * 1024 * 1024)
+# What reading one workbook may cost; `admin_ext.transfers.reading.Limits` says what each means.
+READER_LIMITS = {
+    "memory_mb": env.int("READER_MEMORY_MB", default=1024),
+    "cpu_seconds": env.int("READER_CPU_SECONDS", default=60),
+    "wait_seconds": env.int("READER_WAIT_SECONDS", default=60),
+    "packed_mb": env.int("READER_PACKED_MB", default=256),
+    "inflated_mb": env.int("READER_INFLATED_MB", default=512),
+    "entries": env.int("READER_ENTRIES", default=10_000),
+    "ratio": env.int("READER_RATIO", default=200),
+}
 
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
 vars().update(EMAIL_CONFIG)
+# Where people reach the product, for links in mails.
+SITE_URL = env("SITE_URL", default="http://localhost:8000")
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="opsadmin@localhost")
 
 # -- Seals: the private key is read by the sealer alone; the checkpoints belong where no database administrator writes. --
@@ -242,6 +255,9 @@ ELEVATION_MINUTES = env.int("ELEVATION_MINUTES", default=30)
 # What a stranger must send to read /metrics; without it only this machine may.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
 
+# A bulk change of more rows than this is applied only when their number was typed.
+BULK_CONFIRM_ROWS = env.int("BULK_CONFIRM_ROWS", default=1000)
+
 # -- Celery only wakes workers; the job row is the truth. --
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="atomicfs://localhost")
 CELERY_TASK_IGNORE_RESULT = True
@@ -254,6 +270,8 @@ CELERY_TASK_DEFAULT_QUEUE = "opsadmin"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "sweep-jobs": {"task": "jobs.sweep", "schedule": 10.0},
+    "dispatch-schedules": {"task": "jobs.dispatch_schedules", "schedule": 20.0},
+    "remove-expired-files": {"task": "transfers.remove_expired", "schedule": 3600.0},
 }
 CELERY_BROKER_TRANSPORT_OPTIONS = (
     {

@@ -70,8 +70,8 @@ def test_prices_change_by_percent_over_a_selection(client, buyer, product):
     ask = client.post(reverse("admin:catalogue_product_changelist"), chosen)
     form = client.get(ask.url)
     assert "List price" in form.text
-    data = {"selection": form.context["selection"], "_go": "1", "field": "list_price", "operation": "percent"}
-    client.post(ask.url, {**data, "value": "4", "reason": "Freight went up"})
+    data = {"selection": form.context["selection"], "_go": "1", "do-list_price": "percent"}
+    client.post(ask.url, {**data, "value-list_price": "4", "reason": "Freight went up"})
     plan = Plan.objects.get()
     run_job(plan.making_id)
     assert plan.rows.get().after == {"list_price": "10.4000"}

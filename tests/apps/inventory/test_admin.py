@@ -57,6 +57,20 @@ class TestALevelsPage:
         assert on_hand(level) == left
         assert StockMovement.objects.first().history.get().history_user == keeper
 
+    @pytest.mark.parametrize(
+        ("verb", "data"),
+        [
+            ("receive", {"quantity": 2**63}),
+            ("adjust", {"quantity": 2**31}),
+            ("adjust", {"quantity": 1, "reason": "9" * 201}),
+        ],
+    )
+    def test_refuses_in_words_what_does_not_fit(self, client, keeper, level, verb, data):
+        told = do(client, level, verb, **{"reason": "Broken", **data})
+        assert told.status_code == 200
+        assert "too long or too large" in told.content.decode()
+        assert on_hand(level) == 10
+
     def test_transfers_to_where_the_person_works_and_offers_no_other_place(self, client, keeper, level):
         near, far = WarehouseFactory(), WarehouseFactory()
         grant(keeper, "access_warehouse", near)

@@ -60,9 +60,13 @@ def make_template() -> str:
     """Migrate the template, unless a worker beside us or an earlier run did."""
     name = template_name()
     with set_up() as server:
-        server.execute("SELECT pg_advisory_lock(hashtext('opsadmin tests'))")
-        if server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+        if _is_there(server, name):
             return name
+        # Suites of other versions make templates of their own at the same time; what all share is made one by one.
+        server.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+        if _is_there(server, name):
+            return name
+        server.execute("SELECT pg_advisory_lock(hashtext('opsadmin tests'))")
         # Another suite may be running from its own template: only what is a day old is stale.
         for (stale,) in server.execute(
             "SELECT datname FROM pg_database WHERE datname LIKE 'opsadmin\\_template\\_%' "
@@ -71,6 +75,7 @@ def make_template() -> str:
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(stale)))
         for role in ROLES:
             _make_role(server, role, role_password(settings.DATABASE_URL, role))
+        server.execute("SELECT pg_advisory_unlock(hashtext('opsadmin tests'))")
         making = f"{name}_making"
         server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(making)))
         _make_database(server, making)
@@ -81,6 +86,10 @@ def make_template() -> str:
         log_in_as(APP, making)
         server.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(making), sql.Identifier(name)))
     return name
+
+
+def _is_there(server: psycopg.Connection, name: str) -> bool:
+    return server.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
 
 
 def clone(template: str, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import factory
@@ -15,11 +15,12 @@ from admin_ext.audit.access_log import note_access
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Access, AccessEvent, ChangeSet
 from admin_ext.desk.models import Review
+from admin_ext.filtering.models import DefaultView, SavedView
 from admin_ext.granting.models import AccessReview, Elevation
-from admin_ext.jobs.models import Job
+from admin_ext.jobs.models import Job, Schedule
 from admin_ext.notices.models import Notice
 from admin_ext.plans.models import Plan
-from admin_ext.transfers.models import Profile
+from admin_ext.transfers.models import ExportDefinition, Profile
 from apps.accounts import models as accounts
 from apps.customers import models as customers
 
@@ -185,6 +186,27 @@ class ProfileFactory(RecordFactory):
     mapping = factory.LazyFunction(lambda: {"columns": {"code": {"from": "Code"}}})
 
 
+class ExportDefinitionFactory(RecordFactory):
+    class Meta:
+        model = ExportDefinition
+
+    name = factory.Sequence(lambda n: f"definition-{n}")
+    owner = factory.SubFactory(UserFactory)
+    resource = "customers.Customer"
+    columns = factory.LazyFunction(lambda: [{"name": "code", "header": "Code"}])
+
+
+class ScheduleFactory(RecordFactory):
+    class Meta:
+        model = Schedule
+
+    name = factory.Sequence(lambda n: f"Schedule {n}")
+    owner = factory.SubFactory(UserFactory)
+    kind = "transfers.export"
+    every = "day"
+    at = time(7)
+
+
 class TeamMembershipFactory(RecordFactory):
     class Meta:
         model = accounts.TeamMembership
@@ -251,3 +273,21 @@ class ElevationFactory(RecordFactory):
     reason = factory.Sequence(lambda n: f"Emergency {n}")
     started_at = factory.LazyFunction(timezone.now)
     ends_at = factory.LazyFunction(lambda: timezone.now() + timedelta(minutes=30))
+
+
+class SavedViewFactory(RecordFactory):
+    class Meta:
+        model = SavedView
+
+    name = factory.Sequence(lambda n: f"View {n}")
+    model = "customers.Customer"
+    owner = factory.SubFactory(UserFactory)
+
+
+class DefaultViewFactory(RecordFactory):
+    class Meta:
+        model = DefaultView
+
+    view = factory.SubFactory(SavedViewFactory)
+    model = factory.LazyAttribute(lambda default: default.view.model)
+    person = factory.LazyAttribute(lambda default: default.view.owner)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +11,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from tests import databases
+from tests.copies import copy_project, install, migrate, run
 
 ROOT = Path(settings.BASE_DIR)
 PAGE = ROOT / "docs" / "adding-an-app.md"
-COPIED = ("opsadmin", "apps", "admin_ext", "tests", "fixtures")
 MOST_LINES = 100
 INHERITED = [f"tests/contracts/test_every_{each}.py" for each in ("model", "admin", "resource")]
 
@@ -104,67 +100,24 @@ OWN_TEST = """
         assert (last.state, last.changed, last.history_change_reason) == ("in_workshop", ["state"], "Winter tyres")
 """
 
-# The copy's template database is a clone of the project's, on which only the new app is left to migrate, as the owner.
-MIGRATE = """
-import sys, django
-django.setup()
-from django.core.management import call_command
-from django.db import connection
-from psycopg import sql
-from tests import databases
-
-name = databases.template_name()
-with databases.set_up() as server:
-    server.execute("SELECT pg_advisory_lock(hashtext('opsadmin tests'))")
-    if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-        databases.clone(sys.argv[1], f"{name}_making")
-        databases.log_in_as(databases.OWNER, f"{name}_making")
-        call_command("migrate", verbosity=0)
-        connection.close()
-        names = [sql.Identifier(each) for each in (f"{name}_making", name)]
-        server.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(*names))
-"""
-
 
 def blocks() -> dict[str, str]:
     """The files of the page, by name."""
     return dict(re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL))
 
 
-def run(root: Path, *command: str) -> str:
-    """Run a Python program in the copy; returns what it said, and fails with it."""
-    environment = {**os.environ, "PYTHONPATH": str(root), "OPSADMIN_DATA": str(root / ".data")}
-    environment["DJANGO_SETTINGS_MODULE"] = "opsadmin.settings.test"
-    # The copy's suite is one of its own, on databases of its own.
-    for name in [each for each in environment if each.startswith(("PYTEST_", "COV_"))]:
-        del environment[name]
-    done = subprocess.run(
-        [sys.executable, *command], cwd=root, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the project with the app of the page in it."""
     root = tmp_path_factory.mktemp("project")
-    for name in COPIED:
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("journeys", "embedded_data"))
-    for name in ("manage.py", "pyproject.toml", "requirements.txt"):
-        shutil.copy(ROOT / name, root)
+    copy_project(root)
     for name, text in blocks().items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
     for package in ("apps/fleet", "tests/apps/fleet"):
         (root / package / "__init__.py").touch()
     (root / "tests/apps/fleet/test_vehicles.py").write_text(textwrap.dedent(OWN_TEST), encoding="utf-8")
-    base = root / "opsadmin/settings/base.py"
-    text, found = re.subn(
-        r'((?:    "apps\.\w+",\n)+)(\])', r'\1    "apps.fleet",\n\2', base.read_text("utf-8"), count=1
-    )
-    assert found, "INSTALLED_APPS does not end with our apps"
-    base.write_text(text, encoding="utf-8")
+    install(root, "fleet")
     yield root
     shutil.rmtree(root)
 
@@ -181,8 +134,7 @@ def test_it_takes_under_a_hundred_lines():
 
 @pytest.mark.matrix
 def test_its_contracts_hold(project, django_db_setup):
-    run(project, "manage.py", "makemigrations", "fleet", "--no-header")
-    run(project, "-c", MIGRATE, databases.template_name())
+    migrate(project, "fleet")
     said = run(
         project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "fleet or every_table or every_declared",
         *INHERITED, "tests/apps/fleet",

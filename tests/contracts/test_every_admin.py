@@ -8,8 +8,9 @@ from django.test.utils import CaptureQueriesContext
 
 from admin_ext.access.rights import permission
 from admin_ext.filtering.telling import names
+from admin_ext.models import Shared
 from tests.contracts.world import everywhere, ids, is_record, make, owner_of, page, person_for, registered
-from tests.factories import UserFactory, give_role
+from tests.factories import UserFactory, give_role, grant
 
 pytestmark = pytest.mark.django_db
 every_admin = pytest.mark.parametrize("model_admin", registered(), ids=ids)
@@ -76,8 +77,11 @@ class TestEveryPage:
             for _ in range(rows):
                 make(model_admin.model)
             with CaptureQueriesContext(connection) as queries:
-                assert visit(person, page(model_admin, "changelist")).status_code == 200
-            counts.append(len(queries))
+                listed = visit(person, page(model_admin, "changelist"))
+            assert listed.status_code == 200
+            # A list that is longer than its page asks how long: what the planner expects, and a count if it is cheap.
+            asks = bool(getattr(listed.context["cl"], "pages", None))
+            counts.append(len(queries) - (2 if asks else 0))
         assert counts[0] == counts[1]
 
     def test_an_unknown_or_bad_filter_shows_no_rows(self, model_admin, visit):
@@ -89,7 +93,9 @@ class TestEveryPage:
     def test_viewing_is_not_changing(self, model_admin, client):
         row = make(model_admin.model)
         right = permission(model_admin.model, "view")
-        reader = owner_of(row) or give_role(UserFactory(), right, *everywhere(model_admin.model))
+        # The owner of what is shared changes it; whom it is shared with only looks.
+        owner = grant(UserFactory(), "view", row) if isinstance(row, Shared) else owner_of(row)
+        reader = owner or give_role(UserFactory(), right, *everywhere(model_admin.model))
         client.force_login(reader)
         assert client.get(page(model_admin, "change", row.pk)).status_code == 200
         for name in ("change", "delete"):

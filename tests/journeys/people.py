@@ -86,12 +86,13 @@ class Person:
         return self.page.locator("#result_list tbody tr")
 
     def menu_lists(self) -> dict[str, list[str]]:
-        """The lists that the menu offers, by heading, in its order."""
+        """The lists that the menu offers, by heading, in its order, without the views below them."""
         return dict(
             self.menu.locator("h2").evaluate_all(
                 """headings => headings.map(heading => [
                     heading.innerText.trim(),
-                    [...heading.parentElement.querySelectorAll("li a > span:nth-of-type(2)")].map(each => each.innerText),
+                    [...heading.parentElement.querySelectorAll("li a:not(:has([data-view-count])) > span:nth-of-type(2)")]
+                        .map(each => each.innerText),
                 ])"""
             )
         )
@@ -130,8 +131,9 @@ class Person:
         self.main.get_by_text("Filters").first.click()
 
     def field(self, label: str) -> Locator:
-        """The input under a label, whether or not a star says that it is needed."""
-        return self.main.get_by_label(re.compile(rf"^\s*{re.escape(label)}\s*\*?\s*$")).first
+        """The input under a label, whether or not a star says that it is needed; not the tick of a column of that name."""
+        labelled = self.main.get_by_label(re.compile(rf"^\s*{re.escape(label)}\s*\*?\s*$"))
+        return labelled.and_(self.page.locator("xpath=//*[not(@name='_column')]")).first
 
     def press(self, name: str) -> None:
         self.main.get_by_role("button", name=name).click()

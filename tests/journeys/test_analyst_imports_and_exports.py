@@ -80,12 +80,26 @@ def test_analyst_imports_a_file_with_two_broken_rows_and_exports_a_list(meet, tm
         anton.press("Apply Filters")
         anton.sees("Country: Norway", "Fjordens Fisk", "Tyri Handel")
         anton.follow("Export")
-        anton.field("Format").select_option(label="XLSX")
+        anton.field("Format").select_option(label="Excel workbook")
+        anton.field("Keep it as an export definition").fill("norway")
+        anton.photograph("export")
         anton.press("Export")
         anton.sees("Succeeded")
         anton.photograph("job")
         with download(anton, ".xlsx").open("rb") as file:
             header, *customers = CalamineWorkbook.from_filelike(file).get_sheet_by_index(0).to_python()
+
+        # The same again every Friday.
+        anton.open("Export definitions")
+        anton.follow("norway")
+        anton.sees("Excel workbook")
+        anton.follow("Schedule")
+        anton.field("Every").select_option(label="Week")
+        anton.field("On day").fill("5")
+        anton.press("Schedule")
+        anton.open("Schedules")
+        anton.sees("norway", "every Friday at 07:00")
+        anton.photograph("schedules")
 
     expected = anton.house.facts(
         "SELECT code, name, city, credit_limit FROM customers_customer WHERE country = 'NO' ORDER BY code"
@@ -114,7 +128,7 @@ def read(anton: Person, file: Path) -> None:
 def line(anton: Person, number: int) -> Locator:
     """The row of the plan that stands on a line of the file."""
     cell = anton.page.get_by_role("cell", name=str(number), exact=True)
-    return anton.main.get_by_role("row").filter(has=cell.locator("xpath=self::*[count(preceding-sibling::td)=1]"))
+    return anton.main.get_by_role("row").filter(has=cell.locator("xpath=self::*[count(preceding-sibling::td)=2]"))
 
 
 def download(anton: Person, name: str) -> Path:

@@ -15,7 +15,7 @@ MENUS = {
         "Inventory": ["Stock counts", "Stock levels", "Stock movements", "Warehouses"],
         "Orders": ["Orders", "Returns", "Shipments"],
         "People": ["People"],
-        "Work": ["Jobs", "Notices", "Plans"],
+        "Work": ["Export definitions", "Jobs", "Notices", "Plans", "Saved views", "Schedules"],
         "The record": ["Access events", "Change sets", "Timeline"],
     },
     "analyst": {
@@ -24,7 +24,7 @@ MENUS = {
         "Inventory": ["Stock levels", "Stock movements", "Warehouses"],
         "Orders": ["Orders", "Returns", "Shipments"],
         "People": ["People"],
-        "Work": ["Import profiles", "Jobs", "Notices", "Plans"],
+        "Work": ["Export definitions", "Import profiles", "Jobs", "Notices", "Plans", "Saved views", "Schedules"],
         "The record": ["Access events", "Change sets", "Timeline"],
     },
     "auditor": {
@@ -33,7 +33,7 @@ MENUS = {
         "Inventory": ["Stock counts", "Stock levels", "Stock movements", "Warehouses"],
         "Orders": ["Orders", "Returns", "Shipments"],
         "People": ["Access reviews", "Elevated sessions", "Field policies", "People", "Roles", "Teams"],
-        "Work": ["Import profiles", "Jobs", "Notices", "Plans"],
+        "Work": ["Export definitions", "Import profiles", "Jobs", "Notices", "Plans", "Saved views", "Schedules"],
         "The record": ["Access events", "Change sets", "Reviews", "Timeline", "Verify"],
     },
     "administrator": {
@@ -48,7 +48,7 @@ MENUS = {
             "Roles",
             "Teams",
         ],
-        "Work": ["Import profiles", "Jobs", "Notices", "Plans"],
+        "Work": ["Export definitions", "Import profiles", "Jobs", "Notices", "Plans", "Saved views", "Schedules"],
         "The record": ["Access events", "Change sets", "Timeline"],
     },
 }

@@ -17,7 +17,7 @@ from tests.contracts.world import person_for
 from tests.factories import CustomerFactory, RegionFactory, give_role
 from tests.integration_servers import BROKERS, kill, until, worker
 
-ROWS = 12_000
+ROWS = 40_000
 EXISTING = 300
 
 

@@ -11,7 +11,7 @@ from admin_ext.access.veils import DOTS
 from admin_ext.desk.asking import Asked, Of
 from admin_ext.desk.timeline import Question
 from admin_ext.jobs.models import JobFile
-from admin_ext.transfers.exporting import download
+from admin_ext.transfers.outputs import download
 from apps.customers.models import Customer
 from tests.admin_ext.desk.test_packs import act_of, pack_of, taken
 from tests.factories import CustomerFactory, police

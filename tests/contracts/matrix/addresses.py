@@ -229,6 +229,16 @@ def _plans(address: Address, row: Row, world: World, person: Person) -> Iterator
     yield address.url(key=row.key), row, None, {"mode": "keep_good"}
 
 
+def _looks(address: Address, row: Row, world: World, person: Person) -> Iterator[Target]:
+    """Nobody of the world had a file looked at, and a job of another kind is none."""
+    yield address.url(job=MISSING), row, None, None
+
+
+def _plan_rows(address: Address, row: Row, world: World, person: Person) -> Iterator[Target]:
+    """The plans of the world have no rows: a row of one is not there, whoever asks."""
+    yield address.url(key=row.key, number=1), row, None, None
+
+
 def _reports(address: Address, row: Row, world: World, person: Person) -> Iterator[Target]:
     if row.state == "missing":
         yield address.url(key=row.key), row, None, None
@@ -260,6 +270,8 @@ FILLED: dict[str, Callable[..., Iterator[Target]]] = {
     "document": _documents,
     "jobs_jobfile_download": _files,
     "plans_plan_apply": _plans,
+    "plans_plan_row": _plan_rows,
+    "import_map": _looks,
     "desk_review_report": _reports,
     "reveal": _reveals,
     "granting_accessreview_decide": _decisions,
@@ -366,6 +378,19 @@ def _chosen_people(address: Address, world: World, person: Person) -> Iterator[T
     yield f"{address.url()}?{query}", None, "another list's", None
 
 
+def _lists_to_save(address: Address, world: World, person: Person) -> Iterator[Target]:
+    """Every list, and one that there is not; over no view, and over somebody else's."""
+    for model in _models(world):
+        said = {"list": model._meta.label, "_state": "_columns=", "name": f"View of {person.name}"}
+        yield f"{address.url()}?{urlencode(said)}", None, model, said
+    yield f"{address.url()}?list=no.Such", None, None, {"list": "no.Such"}
+    view = next(each for each in _models(world) if each._meta.label == "filtering.SavedView")
+    foreign = world.rows[view, "foreign"]
+    if not (person.is_superuser or "filtering.view_savedview" in person.rights):
+        over = {"list": foreign.instance.model, "view": str(foreign.key), "name": "x"}
+        yield f"{address.url()}?{urlencode(over)}", None, None, over
+
+
 def _models(world: World) -> list[Any]:
     return sorted({model for model, _ in world.rows}, key=lambda model: model._meta.label)
 
@@ -381,4 +406,5 @@ QUERIES: dict[str, Callable[..., Iterator[Target]]] = {
     "access_ask": _references,
     "access_impersonate": _people,
     "accounts_user_assign": _chosen_people,
+    "filtering_savedview_save": _lists_to_save,
 }

@@ -18,6 +18,7 @@ def world(django_db_setup: None, django_db_blocker) -> Iterator[World]:
         yield make_world()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture
 def asker(world: World) -> Asker:
+    """Its people log in anew for each test: all that they do is taken back, so that they would seem idle, and be out."""
     return Asker(world)

@@ -136,7 +136,14 @@ def _actions(case: Case, *actions: str) -> list[str]:
 
 
 # Not done to anybody: the record names people for ever. An account is closed instead.
-NEVER = (("accounts.User", "delete"),)
+# Views are made where they are looked at, and have no page to add one.
+# So are export definitions, and schedules where what they repeat is.
+NEVER = (
+    ("accounts.User", "delete"),
+    ("filtering.SavedView", "add"),
+    ("jobs.Schedule", "add"),
+    ("transfers.ExportDefinition", "add"),
+)
 # Whoever writes these gives and takes sight: for that the right to grant is asked as well.
 WITH_GRANT = ("access.FieldPolicy",)
 
@@ -201,6 +208,24 @@ def _changes(case: Case) -> str:
     if not holds_any(case.person, "view", case.model_admin.model):
         return REFUSED
     return OK if case.model_admin.has_past else NOT_THERE
+
+
+def _paste(case: Case) -> str:
+    """For who may see rows, in lists that have filters and whose rows have a reference that the person may read."""
+    model = case.model_admin.model
+    names = (*getattr(model, "natural_key_fields", ())[:1], *getattr(model, "search_references", ()))
+    told = [name for name in names if "__" not in name and (model, name) not in case.person.unread]
+    named = case.model_admin.get_filterset_class() is not None and told
+    return OK if named and holds_any(case.person, "view", model) and _changelist(case) == OK else REFUSED
+
+
+def _grid(case: Case) -> str:
+    """For who may change rows, in lists that have columns for it of which the person may write one."""
+    model = case.model_admin.model
+    names = set(case.model_admin.grid_fields or case.model_admin.bulk_edit_fields)
+    names -= {*getattr(model, "controlled_fields", ()), *(name for each, name in case.person.unread if each is model)}
+    editable = names and _actions(case, "change") and holds_any(case.person, "change", model)
+    return OK if editable else REFUSED
 
 
 def _note(case: Case) -> str:
@@ -395,6 +420,25 @@ def _autocomplete(case: Case) -> str:
     return OK if case.chosen and holds_any(case.person, "view", case.chosen) else REFUSED
 
 
+def _save_view(case: Case) -> str:
+    """`chosen` is the model whose list is to be saved. It asks for no right beside that to see rows of it."""
+    return OK if case.chosen and holds_any(case.person, "view", case.chosen) else NOT_THERE
+
+
+def _queue(then: str = OK) -> Callable[[Case], str]:
+    """A button of a view that is worked through: for who sees the view, and rows of its list."""
+
+    def rule(case: Case) -> str:
+        if case.method != "POST":
+            return NO_SUCH_METHOD
+        if not may(case.person, "view", _of(case)):
+            return NOT_THERE
+        listed = apps.get_model(_of(case).instance.model)
+        return then if holds_any(case.person, "view", listed) else REFUSED
+
+    return rule
+
+
 def _public(case: Case) -> str:
     return "public"
 
@@ -408,11 +452,15 @@ PUBLIC = (_public,)
 
 LISTS: dict[str, Callable[[Case], str]] = {
     "changelist": _changelist,
+    "count": _changelist,
     "add": _add,
     "import": _list("import", also=lambda each: has_resource(each.model)),
     "export": _list("export", also=lambda each: has_resource(each.model)),
     "changes": _changes,
+    "paste": _paste,
     "deleted": _deleted,
+    "grid": _grid,
+    "grid_choices": _grid,
 }
 ROWS: dict[str, Callable[[Case], str]] = {
     "change": _change,
@@ -420,10 +468,12 @@ ROWS: dict[str, Callable[[Case], str]] = {
     "history": _history,
     "compare": _compare,
     "note": _note,
+    "presence": _note,
     "attach": _note,
     "attachment": _attachment,
     "do": _do,
     "bulk": _bulk,
+    "import_map": lambda case: NOT_THERE,
     "deleted_row": _deleted_row,
     "restore": _restore,
     "restore_part": _of_the_past,
@@ -456,12 +506,25 @@ OWN: dict[str, Callable[[Case], str]] = {
     "jobs_job_retry": _row_only("POST"),
     "jobs_jobfile_download": _owners,
     "notices_read": _everybodys("POST"),
+    "filtering_savedview_save": _save_view,
+    "filtering_savedview_counts": _everybodys(*SAFE),
+    "filtering_savedview_queue_take": _queue(),
+    "filtering_savedview_queue_release": _queue(),
+    # Without a row that is meant.
+    "filtering_savedview_queue_skip": _queue(NOT_THERE),
+    "filtering_savedview_queue_longer": _queue(NOT_THERE),
     "plans_plan_apply": _row_only("POST"),
     "plans_plan_discard": _row_only("POST"),
     "plans_plan_failed": _owners,
+    "plans_plan_corrected": _owners,
+    "plans_plan_rows": _row_only("POST"),
+    "plans_plan_mapping": _row_only("POST"),
+    "plans_plan_row": lambda case: NOT_THERE,
+    "audit_accessevent_which_file": _everybodys("GET", "HEAD", "POST", "OPTIONS", otherwise=REFUSED),
     "audit_changeset_timeline": _everybodys(*SAFE, otherwise=REFUSED),
     "audit_changeset_sample": _everybodys(*SAFE, otherwise=REFUSED),
     "audit_changeset_evidence": _evidence,
+    "audit_changeset_undo": _row_only(),
     "desk_review_open": _right("desk.view_review", methods=SAFE),
     "desk_review_sign": _right("desk.add_review"),
     "desk_review_verify": _right("desk.verify_record"),

@@ -19,9 +19,11 @@ from admin_ext.audit.context import change_set
 from admin_ext.audit.history import tracked_models
 from admin_ext.audit.models import AccessEvent, ChangeSet
 from admin_ext.desk.models import Review
+from admin_ext.filtering.models import SavedView
 from admin_ext.granting.models import AccessReview, AccessReviewItem, Elevation
-from admin_ext.jobs.models import Job, JobFile
+from admin_ext.jobs.models import Job, JobFile, Schedule
 from admin_ext.models import Attachment, Note, Record
+from admin_ext.transfers.models import ExportDefinition
 from tests.contracts.matrix.people import Person, grant_row, let_into, make_people, note_policies, set_policies
 from tests.contracts.world import make, registered
 from tests.factories import UserFactory
@@ -264,11 +266,15 @@ def _delete(world: World) -> None:
 
 def _owned(world: World, model: type[models.Model], owner: Any, state: str) -> Row:
     """A row that is its owner's, with canaries."""
-    texts = {name: f"{CANARY}{next(world.numbers)}" for name in ("verb", "reason", "subject", "title", "text")}
+    names_of_texts = ("verb", "reason", "subject", "title", "text", "name", "search", "paused_because")
+    texts = {name: f"{CANARY}{next(world.numbers)}" for name in names_of_texts}
     said: dict[type[models.Model], tuple[str, ...]] = {
         ChangeSet: ("verb", "reason"),
         AccessEvent: ("subject", "reason"),
         Elevation: ("reason",),
+        SavedView: ("name", "search"),
+        Schedule: ("name", "paused_because"),
+        ExportDefinition: ("search",),
     }
     names = said.get(model) or tuple(name for name in ("title", "text") if _has(model, name))
     owner_field: str = model.owner_field  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ on it; every twentieth time the whole database is compared as well. Each request
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +24,7 @@ from admin_ext.admin.bulk import SALT
 from admin_ext.admin.verbs import RecordField
 from admin_ext.audit.history import tracked_models
 from admin_ext.filtering.selection import Selection
-from tests.contracts.matrix.expectations import is_inside, may
+from tests.contracts.matrix.expectations import holds, is_inside, may
 from tests.contracts.matrix.rows import CANARY, MISSING, Row, World, _places_of, _row_of
 from tests.contracts.matrix.test_get_is_safe import checksums
 from tests.contracts.world import ids, page, registered
@@ -55,6 +56,8 @@ BAD = (
     "<b>",
     "",
 )
+# Stands for a body that is no form.
+JSON = "(JSON)"
 Sent = tuple[str, dict[str, Any]]
 
 
@@ -249,7 +252,7 @@ def _of_verbs(world: World, model_admin: Any, own: Row, foreign: Row | None) -> 
                 yield page(model_admin, "bulk", verb.name), {**good, "selection": token, "_go": "1"}
     for token in _selections(world, model_admin, own, foreign):
         for name in (*model_admin.bulk_edit_fields, "id", "version", "status", "is_superuser"):
-            change = {"field": name, "operation": "set", "value": "1", "reason": "Forged", "_go": "1"}
+            change = {f"do-{name}": "set", f"value-{name}": "1", "reason": "Forged", "_go": "1"}
             yield page(model_admin, "bulk", "edit"), {**change, "selection": token}
 
 
@@ -288,8 +291,33 @@ def _of_other_pages(world: World, model_admin: Any, own: Row, foreign: Row | Non
         yield page(model_admin, "export") + "?id__in=1&x=\x00", {"format": "exe", "columns": columns}
     for name in ("", "no-such", BAD[0], f"{CANARY}"):
         yield page(model_admin, "import"), {"file": SimpleUploadedFile("x.csv", b"id\n1\n"), "profile": name}
+    yield from _of_grids(model_admin, own, foreign)
+    for row in filter(None, (own, foreign)):
+        for version in ("1", *BAD):
+            yield page(model_admin, "presence", row.key), {"record_version": version, "user": MISSING, "model": "x"}
     yield page(model_admin, "changes"), {"format": "csv"}
     yield page(model_admin, "changes") + "?_since=2026-01-01T00:00&_until=x", {"format": "\x00"}
+
+
+def _of_grids(model_admin: Any, own: Row, foreign: Row | None) -> Iterator[Sent]:
+    """Cells of rows elsewhere, of columns that are no grid's, of versions that never were; sent as JSON."""
+    url = page(model_admin, "grid")
+    names = [field.name for field in model_admin.model._meta.concrete_fields]
+    for key in (own.key, foreign.key if foreign else MISSING, MISSING):
+        for name in (*names, "no_such", "\x00", "pk"):
+            sent = {"key": key, "version": 1, "cells": {name: str(foreign.key if foreign else 1)}}
+            yield url, {JSON: {"rows": [sent], "reason": "Forged"}}
+        for number, value in enumerate(BAD):
+            cells = dict.fromkeys(names[number::3], value)
+            yield url, {JSON: {"rows": [{"key": key, "version": 1, "cells": cells}], "reason": value}}
+    for odd in (
+        None,
+        [],
+        {"rows": None},
+        {"rows": [{"key": BAD[4]}]},
+        {"rows": [{"key": 2**70, "version": 1, "cells": {}}]},
+    ):
+        yield url, {JSON: odd}
 
 
 # -- what it did -----------------------------------------------------------------------------------
@@ -345,7 +373,9 @@ def wrong_effects(watcher: Watcher, sender: Any, model_admin: Any, url: str) -> 
             whole = _row_of(world, instance) if instance is not None else None
             places = _places_of(instance) if instance is not None and getattr(model, "scopes", None) else {}
             new = whole or Row(model, key, "new", places)
-            if not is_inside(sender, new):
+            # A new place is below nothing yet: whoever may hand over may put it there.
+            root = getattr(model, "dimension", "") and holds(sender, "handover", model)
+            if not is_inside(sender, new) and not root:
                 yield f"{kind} {label} in a place where the sender does not work"
         elif row is not None and not may(sender, "view", row):
             yield f"{kind} {label}, a row elsewhere"
@@ -365,6 +395,8 @@ def send(client: Client, url: str, data: dict[str, Any]) -> Any:
     files = {name: value for name, value in data.items() if hasattr(value, "read")}
     if files:
         return client.post(url, data)
+    if JSON in data:
+        return client.post(url, json.dumps(data[JSON]), content_type="application/json")
     return client.post(url, urlencode(data, doseq=True), content_type="application/x-www-form-urlencoded")
 
 

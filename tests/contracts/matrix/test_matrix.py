@@ -102,7 +102,7 @@ def _chunks() -> list:
     return [pytest.param(chunk, id=key) for key, chunk in by_admin.items()]
 
 
-@pytest.mark.rights
+@pytest.mark.matrix
 @pytest.mark.parametrize("chunk", _chunks())
 def test_every_answer_is_the_one_that_the_rights_ask_for(asker, chunk, record_property):
     count, wrong = 0, []

@@ -1,0 +1,37 @@
+"""`any_of` finds what `in` finds, whatever the texts are made of."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from apps.customers.models import Customer
+from tests.factories import CustomerFactory
+
+pytestmark = pytest.mark.django_db
+
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=8)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@given(st.sets(TEXTS, min_size=1, max_size=5), TEXTS)
+@example({'a"b', "back\\", "{x}", "a,b", "NULL", " "}, "null")
+@example({"\\", "%s", "'", "100 %"}, '"')
+def test_texts(transactional_names, codes, other):
+    transactional_names(codes | {other})
+    found = Customer.objects.filter(name__any_of=list(codes)).values_list("name", flat=True)
+    assert set(found) == codes
+    assert not Customer.objects.filter(name__any_of=[]).exists()
+
+
+@pytest.fixture
+def transactional_names():
+    known = set()
+
+    def make(names):
+        for name in names - known:
+            CustomerFactory(name=name)
+            known.add(name)
+
+    return make

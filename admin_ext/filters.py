@@ -11,11 +11,12 @@ from admin_ext.audit.models import AccessEvent, ChangeSet
 from admin_ext.desk.models import Review
 from admin_ext.filtering.filters import AppendedDaysFilter, OneOfFilter
 from admin_ext.filtering.filterset import FilterSet
+from admin_ext.filtering.models import SavedView
 from admin_ext.granting.models import AccessReview, Elevation
-from admin_ext.jobs.models import Job
+from admin_ext.jobs.models import Job, Schedule
 from admin_ext.notices.models import Notice
 from admin_ext.plans.models import Plan
-from admin_ext.transfers.models import Profile
+from admin_ext.transfers.models import ExportDefinition, Profile
 
 
 def _models() -> list[tuple[str, str]]:
@@ -83,6 +84,18 @@ class ProfileFilterSet(FilterSet):
         fields = ["name", "title", "resource"]
 
 
+class ExportDefinitionFilterSet(FilterSet):
+    class Meta:
+        model = ExportDefinition
+        fields = ["name", "resource", "format"]
+
+
+class ScheduleFilterSet(FilterSet):
+    class Meta:
+        model = Schedule
+        fields = ["name", "every", "paused_at"]
+
+
 class ReviewFilterSet(FilterSet):
     class Meta:
         model = Review
@@ -99,3 +112,11 @@ class ElevationFilterSet(FilterSet):
     class Meta:
         model = Elevation
         fields = ["person", "role", "reason", "started_at"]
+
+
+class SavedViewFilterSet(FilterSet):
+    model = OneOfFilter(choices=_models, label="List")
+
+    class Meta:
+        model = SavedView
+        fields = ["model", "name", "owner", "updated_at"]

@@ -17,7 +17,7 @@ from admin_ext.access.trees import TreeTrigger
 from admin_ext.audit.history import History
 from admin_ext.querysets import RecordQuerySet
 
-__all__ = ["Attachment", "Note", "Record", "Scope", "scope_permissions"]
+__all__ = ["Attachment", "Note", "Record", "Scope", "Shared", "scope_permissions"]
 
 # `import` and `export` are rights of their own: who may see a row may not carry all of them away.
 RECORD_PERMISSIONS = ("view", "add", "change", "delete", "import", "export", "handover", "grant", "reveal")
@@ -36,7 +36,7 @@ class Record(models.Model):
     natural_key_fields: ClassVar[tuple[str, ...]] = ("code",)
     """The columns by which people name a row: in files, links and searches."""
     search_words: ClassVar[tuple[str, ...]] = ()
-    """Text columns whose words a search finds; they deserve a GIN index on their `simple` search vector."""
+    """Text columns whose words a search finds; a big table gives them a `words_index`."""
     controlled_fields: ClassVar[tuple[str, ...]] = ()
     """Columns that only services write: states, totals. An import may bring them in with a new row."""
 
@@ -112,6 +112,21 @@ class Scope(Record):
     class Meta(Record.Meta):
         abstract = True
         triggers = [TreeTrigger()]
+
+
+class Shared(Record):
+    """What a person made for their own work and may let others see.
+
+    Its owner does everything with it and needs no role; whoever it is shared with has a grant to view it, so that
+    sharing is decided, recorded and explained as every other right is.
+    """
+
+    owner_field: ClassVar[str] = "owner"
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+
+    class Meta(Record.Meta):
+        abstract = True
 
 
 class Note(models.Model):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 from django.core.files import File
-from django.db import IntegrityError, models
+from django.db import DataError, IntegrityError, models
 
 from admin_ext.access.rights import NotPermitted, check_inside, permission, restrict
 from admin_ext.audit.context import change_set
@@ -20,11 +20,17 @@ from admin_ext.audit.reasons import is_missing_reason
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# SQLSTATE: string data right truncation, numeric value out of range, datetime field overflow.
+TOO_LARGE = ("22001", "22003", "22008")
 registry: dict[str, Callable[..., Any]] = {}
 
 
 class Refused(Exception):
     """A rule of the business says no. The message tells a person which, and what to do; subclasses are the facts."""
+
+
+class DoesNotFit(Refused):
+    """A value is longer or larger than what is kept of it."""
 
 
 class ReasonMissing(Refused):
@@ -40,6 +46,19 @@ def told_why() -> Iterator[None]:
         if not is_missing_reason(error):
             raise
         raise ReasonMissing("Nothing was saved: this change asks for a reason. Say why.") from error
+
+
+@contextlib.contextmanager
+def told_what_fits() -> Iterator[None]:
+    """Where the database finds that a value is too long or too large, raise DoesNotFit."""
+    try:
+        yield
+    except DataError as error:
+        said = getattr(error.__cause__, "diag", None)
+        if getattr(said, "sqlstate", "") not in TOO_LARGE:
+            raise
+        why = (said.message_primary or "").replace("character varying", "text")
+        raise DoesNotFit(f"Nothing was done: a value is too long or too large ({why}). Shorten it.") from error
 
 
 def service(
@@ -70,7 +89,7 @@ def service(
         @functools.wraps(function)
         def call(*, actor: Any, **arguments: Any) -> Any:
             said = arguments.get("reason") or ""
-            with told_why(), change_set(actor=actor, door=Door.SHELL, verb=name, reason=said) as act:
+            with told_what_fits(), told_why(), change_set(actor=actor, door=Door.SHELL, verb=name, reason=said) as act:
                 if reason_required and not act.reason:
                     raise ReasonMissing(f"Nothing was done: {name} asks for a reason. Say why.")
                 if reason_required:

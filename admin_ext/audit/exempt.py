@@ -27,10 +27,13 @@ EXEMPT_MODELS = {
     "jobs.Job": "progress and leases change many times a second; events tell its story",
     "jobs.JobEvent": "only ever appended to",
     "jobs.JobFile": "describes a file; who made and fetched it stands in the job's events",
+    "jobs.DueTime": "when a schedule was due, and the job that came of it; only ever appended to",
     "jobs.WorkerBeat": "when a worker was last seen",
     "plans.Plan": "a proposal; what it did is told by its change set",
     "plans.PlanRow": "a proposal; what it did is told by its change set",
+    "filtering.QueueLease": "who works on what just now; it ends by itself within minutes",
     "notices.Notice": "a bell that rang, read or unread",
+    "notices.OpenForm": "who has a form open just now is not a fact about the business; kept for a minute",
 }
 
 # Column names left out of every history table that would otherwise carry them.

@@ -148,6 +148,7 @@ class AccessEvent(models.Model):
 
     owner_field = "actor"
     search_words = ("subject", "reason")
+    folds_words = False  # the record knows no room that could
 
     kind = models.CharField(max_length=12, choices=Access.choices)
     actor = models.ForeignKey(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 
+from admin_ext.audit.acts import rows_by_model
 from admin_ext.audit.history import tracked_models
 from admin_ext.audit.models import ChangeSet
 from admin_ext.desk.records import Branch, Recorded, history_table, read
@@ -42,7 +43,7 @@ class Touched:
 
 def touched_by(change_set: ChangeSet, *, user: Any) -> list[Touched]:
     """Every model that the act touched, each with its first rows."""
-    counts = _counts(change_set)
+    counts = rows_by_model(change_set)
     found = [Touched(model, counts[model]) for model in tracked_models() if model in counts]
     rows = read([_branch(each.model, change_set, 0, FIRST + 1) for each in found])
     by_model: dict[Any, list[Recorded]] = {}
@@ -56,7 +57,7 @@ def touched_by(change_set: ChangeSet, *, user: Any) -> list[Touched]:
 
 def rows_of_act(change_set: ChangeSet, model: type[models.Model], *, user: Any, after: int = 0) -> Touched:
     """A page of the rows of one model that the act wrote, after the history row numbered `after`."""
-    touched = Touched(model, _counts(change_set, [model]).get(model, {}))
+    touched = Touched(model, rows_by_model(change_set, [model]).get(model, {}))
     rows = read([_branch(model, change_set, after, PAGE + 1)])
     by_model = {model: rows}
     _fill(touched, rows, PAGE)
@@ -88,18 +89,3 @@ def _branch(model: type[models.Model], change_set: ChangeSet, after: int, limit:
         f"ORDER BY h.history_id LIMIT {limit}",
         [change_set.pk, after],
     )
-
-
-def _counts(change_set: ChangeSet, among: list[Any] | None = None) -> dict[Any, dict[str, int]]:
-    """Rows by model and kind, in one query."""
-    wanted = among or tracked_models()
-    sql = " UNION ALL ".join(
-        f"(SELECT {number}, history_type, count(*) FROM {history_table(model)} WHERE change_set_id = %s GROUP BY 2)"
-        for number, model in enumerate(wanted)
-    )
-    counts: dict[Any, dict[str, int]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [change_set.pk] * len(wanted))
-        for number, kind, rows in cursor.fetchall():
-            counts.setdefault(wanted[number], {})[kind] = rows
-    return counts

@@ -40,7 +40,9 @@ from admin_ext.jobs.models import Job
 from admin_ext.jobs.pulse import Pulse
 from admin_ext.jobs.running import JobFailed, Run, job_kind
 from admin_ext.jobs.services import submit_job
-from admin_ext.transfers.exporting import check_still_read, download_rights, keep_output, snapshot, zone_of
+from admin_ext.jobs.zones import zone_of
+from admin_ext.transfers.outputs import download_rights, keep_output
+from admin_ext.transfers.snapshots import check_still_read, snapshot
 from admin_ext.transfers.writing import CsvWriter
 
 KIND = "desk.evidence"
@@ -72,7 +74,7 @@ def run_evidence(run: Run) -> None:
         path = Path(folder) / "evidence.zip"
         try:
             # One snapshot for counting and reading; the pulse tells of progress from outside of it.
-            with snapshot(), Pulse(run, phase="collecting") as pulse:
+            with Pulse(run, phase="collecting") as pulse, snapshot():
                 pack = _Pack(Path(folder), run, actor, asked, pulse)
                 pack.write(path)
         except (TooMuch, NothingSealed, NoKey) as reason:

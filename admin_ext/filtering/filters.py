@@ -57,9 +57,13 @@ class DayRangeFilter(django_filters.DateFromToRangeFilter):
 
     def _edge(self, queryset: models.QuerySet, value: Any, days: int = 0) -> date | datetime:
         day = (value.date() if isinstance(value, datetime) else value) + timedelta(days=days)
-        if isinstance(self._column(queryset.model), models.DateTimeField):
-            return timezone.make_aware(datetime.combine(day, time.min))
-        return day
+        return self.instant(day) if isinstance(self._column(queryset.model), models.DateTimeField) else day
+
+    @staticmethod
+    def instant(value: date | datetime, days: int = 0) -> datetime:
+        """When a day begins in the person's zone, or the day some `days` after it."""
+        day = (value.date() if isinstance(value, datetime) else value) + timedelta(days=days)
+        return timezone.make_aware(datetime.combine(day, time.min))
 
     def _column(self, model: Any) -> models.Field:
         *hops, name = self.field_name.split("__")

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import django_filters
+from django import forms
+from django.contrib.auth import get_user_model
 from django.db import models
 from django.http import QueryDict
+from django_filters.utils import label_for_filter
 
 from admin_ext.access.fields import treatment_of
+from admin_ext.access.rights import can
+from admin_ext.filtering.changed import ChangedByFilter, ChangedOnFilter
 from admin_ext.filtering.filters import AmountRangeFilter, DayRangeFilter, RelatedFilter, YesNoFilter
+from admin_ext.filtering.operators import SUFFIX, VALUELESS, apply_operator, operators_of, told_operator
 
 
 class FilterSet(django_filters.FilterSet):
@@ -19,6 +25,9 @@ class FilterSet(django_filters.FilterSet):
     `request` may be anything with a `user`: a job has no request. What somebody may not read is no filter of theirs:
     its answers would tell it.
     """
+
+    changed_on = ChangedOnFilter(field_name="id", label="Changed")
+    changed_by = ChangedByFilter(field_name="id", label="Changed by")
 
     reads: ClassVar[dict[str, tuple[str, ...]]] = {}
     """The ORM paths that a filter with a `method` looks at, where its field name does not say it."""
@@ -40,6 +49,17 @@ class FilterSet(django_filters.FilterSet):
             del self.filters[name]
 
     @classmethod
+    def get_filters(cls) -> dict[str, django_filters.Filter]:
+        filters = super().get_filters()
+        if not hasattr(cls._meta.model, "history"):
+            filters = {name: each for name, each in filters.items() if name not in ("changed_on", "changed_by")}
+        for each in filters.values():
+            if cls._meta.model and each.lookup_expr == "icontains" and each._label is None:
+                # How it is compared stands beside it.
+                each.label = label_for_filter(cls._meta.model, each.field_name, "exact")
+        return filters
+
+    @classmethod
     def filter_for_lookup(cls, field: Any, lookup_type: str) -> tuple[type, dict[str, Any]]:
         if isinstance(field, models.GeneratedField):
             field = field.output_field
@@ -59,12 +79,41 @@ class FilterSet(django_filters.FilterSet):
     def names_for(cls, user: Any) -> set[str]:
         """The filters that `user` has: those that look at nothing that is hidden from them or masked."""
         model = cls._meta.model
+        unseen = set() if user is None or can(user, "view", get_user_model()) else {"changed_by"}
         return {
             name
             for name, each in cls.base_filters.items()
+            if name not in unseen
             if model is None
             or not any(treatment_of(user, model, path) for path in cls.reads.get(name, (each.field_name,)))
         }
+
+    @classmethod
+    def operators(cls) -> dict[str, dict[str, str]]:
+        """By each filter that has operators, their words."""
+        declared = {name: operators_of(each, cls._meta.model) for name, each in cls.base_filters.items()}
+        return {name: operators for name, operators in declared.items() if operators}
+
+    def get_form_class(self) -> type[forms.Form]:
+        """The filters' form, with a choice of operator beside each filter that has some."""
+        form = super().get_form_class()
+        for name, operators in self.operators().items():
+            if name in self.filters:
+                form.base_fields[f"{name}_{SUFFIX}"] = forms.ChoiceField(
+                    choices=list(operators.items()), required=False, label=f"{self.filters[name].label}: how"
+                )
+        return form
+
+    def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
+        """The rows that pass each filter, asked by its operator."""
+        given = self.form.cleaned_data
+        for name, each in self.filters.items():
+            operator = given.get(f"{name}_{SUFFIX}", "")
+            if operator:
+                queryset = apply_operator(each, operator, given[name], queryset)
+            else:
+                queryset = each.filter(queryset, given[name])
+        return queryset
 
     @classmethod
     def parameters(cls, user: Any) -> set[str]:
@@ -74,7 +123,7 @@ class FilterSet(django_filters.FilterSet):
             each = cls.base_filters[name]
             suffixes = getattr(each.field_class.widget, "suffixes", [])
             names.update({name}, {f"{name}_{suffix}" for suffix in suffixes if suffix})
-        return names
+        return names | {f"{name}_{SUFFIX}" for name in cls.operators() if name in names}
 
     def narrowed(self, queryset: models.QuerySet) -> models.QuerySet:
         """The rows that pass; none at all when a value cannot be understood, so that nobody acts on too many."""
@@ -84,12 +133,15 @@ class FilterSet(django_filters.FilterSet):
         """What is active, for people: (parameter, label, value)."""
         if not self.is_valid():
             return []
-        active = []
-        for name, value in self.form.cleaned_data.items():
-            if value in (None, "", [], ()) or (hasattr(value, "exists") and not value):
+        active, given, operators = [], self.form.cleaned_data, self.operators()
+        for name, each in self.filters.items():
+            value, operator = given[name], given.get(f"{name}_{SUFFIX}", "")
+            is_empty = value in (None, "", [], ()) or (hasattr(value, "exists") and not value)
+            if is_empty and operator not in VALUELESS:
                 continue
-            label = self.filters[name].label or name.replace("_", " ")
-            active.append((name, str(label), _shown(value, self.form.fields[name])))
+            shown = "" if is_empty else _shown(value, self.form.fields[name])
+            told = told_operator(operators[name], operator, shown) if operator else shown
+            active.append((name, str(each.label or name.replace("_", " ")), told))
         return active
 
 

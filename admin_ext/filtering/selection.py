@@ -12,13 +12,16 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 from django.apps import apps
+from django.core.exceptions import FieldError
 from django.db import models
+from django.db.models.sql.query import Query
 
 from admin_ext.access.fields import treatment_of
 from admin_ext.access.rights import restrict
 from admin_ext.audit.past import as_of, instant_looked_at
 from admin_ext.filtering.filterset import as_querydict, filterset_for
 from admin_ext.filtering.instants import in_words
+from admin_ext.filtering.list_state import ListState
 from admin_ext.filtering.search import search
 
 
@@ -52,6 +55,13 @@ class Selection:
     def picked(cls, model: type[models.Model], keys: list[int]) -> Self:
         return cls(model=model._meta.label, keys=sorted(keys))
 
+    @classmethod
+    def of_view(cls, view: Any, reader: Any) -> Self:
+        """The rows that a saved view asks for. Raises ViewVeiled."""
+        state = ListState.of_view(view, reader)
+        ordering = list(state.ordering)
+        return cls(model=view.model, filters=dict(state.filters), search=state.search, ordering=ordering)
+
     def get_model(self) -> type[models.Model]:
         return apps.get_model(self.model)
 
@@ -75,7 +85,8 @@ class Selection:
         if self.filters:
             rows = self._filtered(rows, actor)
         rows = search(rows, self.search, actor)
-        return rows.order_by(*(name for name in self.ordering if not treatment_of(actor, model, name)), "pk")
+        told = (name for name in self.ordering if has_column(model, name) and not treatment_of(actor, model, name))
+        return rows.order_by(*told, "pk")
 
     def describe(self) -> str:
         """One line for people: «3 picked» or the filters in words, and the instant in their zone."""
@@ -106,3 +117,12 @@ class Selection:
             errors = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in filterset.errors.items())
             raise UnknownFilter(f"The filter was not understood: {errors}")
         return filterset.filter_queryset(rows)
+
+
+def has_column(model: type[models.Model], path: str) -> bool:
+    """Whether rows of the model can be put in the order of this path; what a list adds to its rows is no column."""
+    try:
+        Query(model).names_to_path(path.removeprefix("-").split("__"), model._meta, fail_on_missing=True)
+    except FieldError:
+        return False
+    return True

@@ -141,7 +141,8 @@ def _refers(row: Any, field: models.ForeignKey) -> bool:
 def _visible(model: type[models.Model], keys: set[int], user: Any) -> set[int]:
     if not keys or user.is_superuser or not access_of(user).where(model, "view"):
         return keys
-    return set(restrict(model._default_manager.filter(pk__in=keys), user, "view").values_list("pk", flat=True))
+    rows = restrict(model._default_manager.filter(pk__in=keys), user, "view").order_by()
+    return set(rows.values_list("pk", flat=True))
 
 
 def told_fields(model: type[models.Model], reader: Any, action: str = "view") -> list[models.Field]:

@@ -38,3 +38,20 @@ class Notice(models.Model):
 def notify(recipient: models.Model, text: str, *, level: str = Notice.Level.INFO, url: str = "") -> Notice:
     """Ring somebody's bell."""
     return Notice.objects.create(recipient=recipient, text=text[:300], level=level, url=url)
+
+
+class OpenForm(models.Model):
+    """Somebody has the form of a record open. Written again while they do; gone a minute after they left."""
+
+    model = models.CharField(max_length=100)
+    object_id = models.BigIntegerField()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["model", "object_id", "user"], name="a_form_is_open_once")]
+        indexes = [models.Index(fields=["seen_at"], name="open_form_seen")]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.object_id}"

@@ -6,9 +6,12 @@ import sys
 
 BENCHMARKS = {
     "access": "benchmarks.access",
+    "exports": "benchmarks.exports",
     "import": "benchmarks.imports",
+    "lists": "benchmarks.lists",
     "record": "benchmarks.record",
     "timeline": "benchmarks.timeline",
+    "undo": "benchmarks.undo",
     "seal": "benchmarks.sealing",
     "verify": "benchmarks.verifying",
 }

@@ -9,8 +9,9 @@ from psycopg import sql
 
 from opsadmin.database import OWNER, as_role
 
-NAME = "opsadmin_bench"
+# A name of its own lets two benchmarks run on one server.
 SERVER = os.environ.get("DATABASE_URL", "postgres:///opsadmin")
+NAME = os.environ.get("BENCH_DATABASE") or f"{SERVER.partition('?')[0].rpartition('/')[2]}_bench"
 
 
 def url(name: str = NAME) -> str:

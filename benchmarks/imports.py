@@ -1,6 +1,7 @@
 """Imports: ours with checks, plan, rights and history; the stock packages with history; bare `COPY`.
 
-One file of orders, one server, one run. Medians of `--repeat` runs, in rows per second.
+One server, one run, files of the same orders. Ours and COPY take turns, and each fills a table that it filled before:
+both meet the same weather and the same size. Told are medians, in rows per second, and what comes of them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import database
+from benchmarks.web import serving
 
 CUSTOMERS = 2_000
 WAREHOUSES = 5
@@ -38,13 +40,20 @@ HEADER = (
 )
 
 
+PARTS = ("ours", "copy", "upsert", "web", "stock")
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="bench import", description=__doc__)
-    parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--repeat", type=int, default=3, help="runs of ours and of COPY; the stock packages run once")
+    parser.add_argument("--rows", type=int, default=100_000, help="of ours and of COPY")
+    parser.add_argument("--stock-rows", type=int, default=20_000, help="of the stock packages, which run once")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of ours and of COPY")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some of it")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     options = parser.parse_args(arguments)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "opsadmin.settings.test"
     with tempfile.TemporaryDirectory(prefix="opsadmin-bench-") as folder:
+        os.environ.setdefault("OPSADMIN_DATA", folder)  # what one process puts there the others find
         path = Path(folder) / "orders.csv"
         database.set_up()
         try:
@@ -53,39 +62,75 @@ def main(arguments: list[str]) -> int:
             _close()
             database.drop()
             database.drop(f"{database.NAME}_stock")
-    _print(result)
+    for line in _told(result):
+        print(line)
     if options.json:
         print(json.dumps(result))
     return 0
 
 
 def _measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
-    actor = _make_world()
-    _say("ours")
-    ours = []
-    for run in range(options.repeat):
-        _write_file(path, options.rows, run)
-        ours.append(_ours(path, actor, options.rows))
-    _say("bare COPY")
-    copies = [_copy(path) for _ in range(options.repeat)]
-    _say("django-import-export, bulk mode made to write history")
-    bulk = _stock(path, "bulk")
-    _say("django-import-export, default, with history")
-    default = _stock(path, "default")
-    rate = lambda seconds: round(options.rows / seconds, 1)  # noqa: E731
+    actor, rows, only = _make_world(), options.rows, options.only
+    ours, copies = [], []
+    for run in range(options.repeat if {"ours", "copy"} & set(only) else 0):
+        _write_file(path, rows, run)
+        if "copy" in only:
+            _say("bare COPY")
+            copies.append(_copy(path))
+        if "ours" in only:
+            _say("ours")
+            ours.append(_ours(path, {"create": rows}))
+    result: dict[str, Any] = {"rows": rows}
+    if ours:
+        result |= _medians(ours, rows)
+    if copies:
+        result["copy"] = rows / statistics.median(copies)
+    if "upsert" in only:
+        _say("the last file again with every tenth row changed")
+        if not ours:
+            _write_file(path, rows, 0)
+            _ours(path, {"create": rows})
+        _write_file(path, rows, max(len(ours) - 1, 0), changed=True)
+        again = _ours(path, {"update": -(-rows // 10), "unchanged": rows - -(-rows // 10)})
+        result |= {"upsert": rows / again["seconds"], "upsert_memory": again["memory"]}
+    if "web" in only:
+        result |= _web(path, actor, rows)
+    if "stock" in only:
+        result |= _stocks(path, options.stock_rows)
+    return result
+
+
+def _medians(runs: list[dict[str, float]], rows: int) -> dict[str, float]:
+    middle = {name: statistics.median(each[name] for each in runs) for name in runs[0]}
     return {
-        "rows": options.rows,
-        "ours": rate(statistics.median(sum(each) for each in ours)),
-        "ours_plan": rate(statistics.median(each[0] for each in ours)),
-        "ours_apply": rate(statistics.median(each[1] for each in ours)),
-        "stock_default": rate(default),
-        "stock_bulk_history": rate(bulk),
-        "copy": rate(statistics.median(copies)),
+        "ours": rows / middle["seconds"],
+        "ours_plan": rows / middle["making"],
+        "ours_apply": rows / middle["applying"],
+        "memory": max(each["memory"] for each in runs),
     }
 
 
-def _write_file(path: Path, rows: int, run: int) -> None:
-    """Orders that no earlier run has made."""
+def _web(path: Path, actor: Any, rows: int) -> dict[str, float]:
+    """What the list of orders takes while nothing goes on, and while a file is imported."""
+    _say("the list of orders, while nothing goes on and during an import")
+    _write_file(path, rows, 900)
+    with serving(actor, "/orders/order/") as page:
+        idle = page.p95(seconds=15)
+        with page.asked_meanwhile() as during:
+            _ours(path, {"create": rows})
+    return {"web_idle": idle, "web_during": during[0]}
+
+
+def _stocks(path: Path, rows: int) -> dict[str, float]:
+    _write_file(path, rows, 0)
+    _say("django-import-export, bulk mode made to write history")
+    bulk = _stock(path, "bulk")
+    _say("django-import-export, default, with history")
+    return {"stock_rows": rows, "stock_bulk_history": rows / bulk, "stock_default": rows / _stock(path, "default")}
+
+
+def _write_file(path: Path, rows: int, run: int, *, changed: bool = False) -> None:
+    """The orders of a run; when `changed`, the freight of every tenth is another."""
     begin = date(2025, 1, 1)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -104,7 +149,7 @@ def _write_file(path: Path, rows: int, run: int) -> None:
                     "Lund",
                     "SE",
                     "PostNord",
-                    f"{n % 90}.50",
+                    f"{n % 90}.{75 if changed and n % 10 == 0 else 50}",
                     "EUR",
                 )
             )
@@ -132,45 +177,25 @@ def _make_world() -> Any:
             RolePermission(group_id=role.pk, permission=permission)
             for permission in Permission.objects.filter(codename__in=rights)
         )
-        actor = User.objects.create(username="analyst")
+        actor = User.objects.create(username="analyst", is_staff=True)
         Membership.objects.create(user=actor, group_id=role.pk)
     return User.objects.get(pk=actor.pk)
 
 
-def _ours(path: Path, actor: Any, rows: int) -> tuple[float, float]:
-    """Seconds to make the plan, and to apply it; with a worker's code, in this process."""
-    from django.core.files import File
-
-    from admin_ext.jobs import services
-    from admin_ext.jobs.running import run_job
-    from admin_ext.plans.applying import apply_plan
-    from admin_ext.transfers.importing import submit_import
-    from apps.orders.models import Order
-
-    services.wake = lambda job_id: None  # the worker is this process
-    with path.open("rb") as source:
-        plan = submit_import(actor=actor, source=File(source, name=path.name), name=path.name, resource="orders.Order")
-    began = time.perf_counter()
-    run_job(plan.making_id)
-    planned = time.perf_counter()
-    plan.refresh_from_db()
-    assert plan.counts == {"create": rows}, plan.counts
-    plan = apply_plan(actor=actor, plan=plan, mode="keep_good")
-    began_apply = time.perf_counter()
-    run_job(plan.applying_id)
-    done = time.perf_counter()
-    plan.refresh_from_db()
-    assert plan.counts == {"create": rows}, (plan.counts, plan.applying.error)
-    assert Order.history.filter(change_set=plan.applying.change_set).count() == rows
-    return planned - began, done - began_apply
+def _ours(path: Path, expected: dict[str, int]) -> dict[str, float]:
+    """Planned and applied by a worker: a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.import_worker", str(path), json.dumps(expected)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    if finished.returncode:
+        raise SystemExit(f"The import failed:\n{finished.stderr}")
+    return json.loads(finished.stdout.strip().splitlines()[-1])
 
 
 def _copy(path: Path) -> float:
     """The same rows, keys resolved beforehand, into a table like ours with its indexes but without triggers."""
     with database.owner() as connection:
-        connection.execute("DROP TABLE IF EXISTS bench_order")
         connection.execute(
-            "CREATE TABLE bench_order (LIKE orders_order INCLUDING DEFAULTS INCLUDING CONSTRAINTS "
+            "CREATE TABLE IF NOT EXISTS bench_order (LIKE orders_order INCLUDING DEFAULTS INCLUDING CONSTRAINTS "
             "INCLUDING INDEXES INCLUDING GENERATED INCLUDING IDENTITY)"
         )
         customers = dict(connection.execute("SELECT code, id FROM customers_customer").fetchall())
@@ -208,22 +233,36 @@ def _stock(path: Path, mode: str) -> float:
     return float(finished.stdout.strip().splitlines()[-1])
 
 
-def _print(result: dict[str, Any]) -> None:
-    print(f"\nImport of {result['rows']:,} orders, rows per second")
+def _told(result: dict[str, Any]) -> list[str]:
+    """The figures that there are, and their ratios."""
+    lines = ["", f"Import of {result['rows']:,} orders, rows per second"]
     for name, label in (
         ("ours", "opsadmin: checks, plan, rights, history"),
         ("ours_plan", "   of it the plan"),
         ("ours_apply", "   of it the apply"),
-        ("stock_default", "django-import-export with history, default"),
-        ("stock_bulk_history", "django-import-export, use_bulk made to write history"),
+        ("upsert", "the same rows again, one in ten changed"),
         ("copy", "bare COPY, no checks, no history"),
+        ("stock_default", f"django-import-export with history, default; {result.get('stock_rows', 0):,} rows"),
+        ("stock_bulk_history", f"its use_bulk made to write history; {result.get('stock_rows', 0):,} rows"),
     ):
-        print(f"  {result[name]:>10,.0f}  {label}")
-    print(
-        f"  ours is {result['ours'] / result['stock_default']:.1f} x the default, "
-        f"{result['ours'] / result['stock_bulk_history']:.2f} x bulk with history, "
-        f"{result['ours'] / result['copy']:.2f} x COPY"
-    )
+        if name in result:
+            lines.append(f"  {result[name]:>10,.0f}  {label}")
+    for name, label in (("memory", "insert"), ("upsert_memory", "upsert")):
+        if name in result:
+            lines.append(f"  {result[name]:>7,.0f} MB  peak memory of the worker, {label}")
+    for name, label in (("web_idle", "nothing goes on"), ("web_during", "a file is imported")):
+        if name in result:
+            lines.append(f"  {result[name] * 1000:>7,.0f} ms  the list of orders while {label}, 95th percentile")
+    for over, under, label in (
+        ("ours", "stock_default", "x the default"),
+        ("ours", "stock_bulk_history", "x bulk with history"),
+        ("ours", "copy", "x COPY"),
+        ("upsert", "ours", "x the insert, by the upsert"),
+        ("web_during", "web_idle", "x an idle web, during the import"),
+    ):
+        if over in result and under in result:
+            lines.append(f"  {result[over] / result[under]:>10.2f}  {label}")
+    return lines
 
 
 def _say(what: str) -> None:

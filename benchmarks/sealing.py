@@ -17,6 +17,8 @@ from typing import Any
 from benchmarks import database
 
 TABLE = "customers_historicalcustomer"
+LONGEST_WAIT = 120.0
+"""Seconds that one side of the race waits for the other at most."""
 
 
 def main(arguments: list[str]) -> int:
@@ -61,9 +63,11 @@ def race(
     sealer = Sealer(sealer_login, key=key, publisher=Publisher(directory, key=key))
     sealer.take_up()
     naive, done = _Cursor(owner_login), threading.Event()
+    naive.walk()
+    opened, overtaken = threading.Event(), threading.Event()
     share = -(-events // writers)
-    threads = [threading.Thread(target=_write, args=(n, share)) for n in range(writers)]
-    threads.append(threading.Thread(target=_stay_open, args=(open_seconds,)))
+    threads = [threading.Thread(target=_write, args=(n, share, opened)) for n in range(writers)]
+    threads.append(threading.Thread(target=_stay_open, args=(open_seconds, opened, overtaken)))
     for thread in threads:
         thread.start()
     threading.Thread(target=lambda: [thread.join() for thread in threads] and done.set(), daemon=True).start()
@@ -72,7 +76,8 @@ def race(
         started = time.monotonic()
         rounds += bool(sealer.round().leaves)
         lags.append(time.monotonic() - started)
-        naive.walk()
+        if naive.walk():
+            overtaken.set()
     _wait_for_others(sealer_login)
     sealer.round()
     naive.walk()
@@ -88,14 +93,15 @@ def race(
     return result
 
 
-def _write(number: int, rows: int) -> None:
-    """One writer: transactions of 1 to 80 rows, a tenth of them rolled back."""
+def _write(number: int, rows: int, opened: threading.Event) -> None:
+    """One writer: transactions of 1 to 80 rows, a tenth of them rolled back. It begins once the slow one has written."""
     from django.db import connection
 
     from admin_ext.audit.context import change_set
     from apps.customers.models import Customer
 
     dice, written = random.Random(number), 0
+    opened.wait(LONGEST_WAIT)
     try:
         while written < rows:
             size = min(dice.choice([1, 5, 40, 80]), rows - written)
@@ -116,8 +122,8 @@ class _RolledBack(Exception):
     """The writer thought better of it."""
 
 
-def _stay_open(seconds: float) -> None:
-    """Write a row at once and commit it late: its id is low and it becomes visible last."""
+def _stay_open(seconds: float, opened: threading.Event, overtaken: threading.Event) -> None:
+    """Write a row first and commit it late, once later ones were seen: its id is low and it becomes visible last."""
     from django.db import connection
 
     from admin_ext.audit.context import change_set
@@ -126,7 +132,9 @@ def _stay_open(seconds: float) -> None:
     try:
         with change_set(actor=None, door="task", verb="bench.slow"):
             Customer.objects.create(code="SLOW", name="Bench")
+            opened.set()
             time.sleep(seconds)
+            overtaken.wait(LONGEST_WAIT)
     finally:
         connection.close()
 
@@ -137,12 +145,14 @@ class _Cursor:
     def __init__(self, login: Any) -> None:
         self.login, self.last, self.seen = login, 0, 0
 
-    def walk(self) -> None:
+    def walk(self) -> int:
+        """How many rows it has seen that it had not seen before."""
         count, last = self.login.execute(
             f"SELECT count(*), max(history_id) FROM {TABLE} WHERE history_id > %s", [self.last]
         ).fetchone()
         self.seen += count
         self.last = last or self.last
+        return count
 
     def missed(self) -> int:
         return self.login.execute(f"SELECT count(*) FROM {TABLE}").fetchone()[0] - self.seen

@@ -12,7 +12,7 @@ import environ
 
 def main() -> None:
     path, mode = sys.argv[1:3]
-    _configure()
+    configure()
     from django.core.management import call_command
     from django.db import connection
     from import_export import fields, resources, widgets
@@ -61,7 +61,7 @@ def main() -> None:
     print(seconds)
 
 
-def _configure() -> None:
+def configure() -> None:
     import django
     from django.conf import settings
 

@@ -1,0 +1,1 @@
+"""The stock packages' list of orders, on our tables."""

@@ -198,8 +198,13 @@ def read_blocks(pack, keys, anchors):
     return {number: header for number, (header, _, _) in blocks.items()}
 
 
+FIELDS = {"source", "row_id", "seq", "block", "path", "salt", "canonical", "hash"}
+
+
 def check_event(event, blocks):
     """True when the row is proven, False when it is not claimed to be. Raises Wrong."""
+    if set(event) != FIELDS:
+        raise Wrong("it is not told with the fields that a pack has")
     seq = event["seq"]
     if seq is None:
         return False

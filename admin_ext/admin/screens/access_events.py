@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.views.decorators.http import require_http_methods
 from unfold.decorators import display
 
 from admin_ext.access.rights import restrict
@@ -58,8 +59,9 @@ class AccessEventAdmin(ReadOnlyModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
+        which_file = require_http_methods(["GET", "HEAD", "POST"])(self.which_file_view)
         return [
-            path("which-file/", wrap(self.which_file_view), name="audit_accessevent_which_file"),
+            path("which-file/", wrap(which_file), name="audit_accessevent_which_file"),
             *super().get_urls(),
         ]
 

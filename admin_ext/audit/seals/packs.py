@@ -20,6 +20,9 @@ from admin_ext.audit.seals.merkle import PathDoesNotFit, leaf_hash, root_from_pa
 # What zipfile raises for a file that is no ZIP, or is a damaged one.
 UNREADABLE = (OSError, EOFError, NotImplementedError, RuntimeError, struct.error, BadZipFile, zlib.error)
 
+# What is said of every row, no more and no less.
+FIELDS = {"source", "row_id", "seq", "block", "path", "salt", "canonical", "hash"}
+
 
 class NotProven(Exception):
     """Something in the pack does not hold; the message says what."""
@@ -113,6 +116,8 @@ def _check_events(pack: ZipFile, headers: dict[int, Header], report: PackReport)
 
 def _is_proven(event: dict[str, Any], headers: dict[int, Header]) -> bool:
     """False for a row that is not claimed to be proven. Raises NotProven, PathDoesNotFit."""
+    if event.keys() != FIELDS:
+        raise NotProven("it is not told with the fields that a pack has")
     seq = event["seq"]
     if seq is None:
         return False

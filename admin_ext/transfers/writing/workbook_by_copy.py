@@ -181,7 +181,9 @@ def _typed(cell: Cell, zone: str, text: Any, number: Any) -> str:
 
 def _instant(cell: Cell, zone: str, text: Any, number: Any) -> str:
     """Wall-clock time, for Excel knows no zones. What that would lose of a value that may come back is written as text:
-    the hour that is there twice when summer time ends, and what is finer than the thousandth of a second that Excel keeps.
+    the hour that is there twice when summer time ends, what is finer than the thousandth of a second that Excel keeps, and
+    the years before 1970, for which copies of the time zone database differ (https://data.iana.org/time-zones/theory.html,
+    "Scope"): the one that reads it back need not be the one that wrote it.
     """
     value = cell.sql
     local = f"({value} AT TIME ZONE {literal(zone)})"
@@ -191,6 +193,7 @@ def _instant(cell: Cell, zone: str, text: Any, number: Any) -> str:
         fits += f" AND {local} AT TIME ZONE {literal(zone)} = {value}"
         for step in ("30 minutes", "1 hour"):
             fits += f" AND ({value} - INTERVAL '{step}') AT TIME ZONE {literal(zone)} <> {local}"
+        fits += f" AND {value} >= TIMESTAMPTZ '1970-01-01 00:00+00'"
         fits += f" AND date_trunc('milliseconds', {value}) = {value}"
     serial = number(f"date_part('epoch', {local}) / 86400 + 25569")
     return f"CASE WHEN {fits} THEN {serial} ELSE {text(as_text(cell))} END"

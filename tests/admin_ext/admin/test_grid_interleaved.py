@@ -175,4 +175,4 @@ def test_a_sample_loses_and_reverts_nothing(rows, clients):
 def test_a_thousand_interleavings_lose_and_revert_nothing(rows, clients, chunk):
     total = run(range(chunk * 50, chunk * 50 + 50), rows, clients)
     print(f"grid: 50 interleavings: {total}")
-    assert min(total["saved"], total["refused"], total["chosen"]) > 20, total
+    assert min(total["saved"], total["refused"], total["chosen"]) > 10, total

@@ -36,7 +36,8 @@ class Answer:
 
     def normal(self, *keys: int) -> tuple[Any, ...]:
         """Without what may differ between two rows that are both not there: what each is called, and the clock."""
-        bare = _SIGNED.sub("", _CLOCK.sub("", _TOKENS.sub("", self.text)))
+        # What is signed first: inside of it may stand what looks like a clock.
+        bare = _CLOCK.sub("", _TOKENS.sub("", _SIGNED.sub("", self.text)))
         names = re.compile("|".join(rf"\b{key}\b" for key in sorted(keys, reverse=True)))
         return self.status, names.sub("KEY", self.location), names.sub("KEY", bare)
 

@@ -520,7 +520,7 @@ OWN: dict[str, Callable[[Case], str]] = {
     "plans_plan_rows": _row_only("POST"),
     "plans_plan_mapping": _row_only("POST"),
     "plans_plan_row": lambda case: NOT_THERE,
-    "audit_accessevent_which_file": _everybodys("GET", "HEAD", "POST", "OPTIONS", otherwise=REFUSED),
+    "audit_accessevent_which_file": _everybodys("GET", "HEAD", "POST"),
     "audit_changeset_timeline": _everybodys(*SAFE, otherwise=REFUSED),
     "audit_changeset_sample": _everybodys(*SAFE, otherwise=REFUSED),
     "audit_changeset_evidence": _evidence,

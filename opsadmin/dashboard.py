@@ -23,6 +23,7 @@ from django.utils.timesince import timesince
 from admin_ext.access.fields import fields
 from admin_ext.access.rights import restrict
 from admin_ext.admin import hide_related, link
+from admin_ext.admin.view_links import view_tiles
 from admin_ext.audit.models import Block, ChangeSet
 from admin_ext.desk.cases import count_open
 from admin_ext.desk.verification import last_verdict
@@ -85,6 +86,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         **context,
+        "tiles": view_tiles(request),
         "figures": [figure for figure in [*figures, *_reviews(request)] if figure],
         "sections": [section for section in sections if section],
     }

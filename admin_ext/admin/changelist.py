@@ -23,14 +23,18 @@ from admin_ext.admin.paging import LAST, KeysetPaginator, Page, page_of
 from admin_ext.admin.related import hide_related
 from admin_ext.admin.results import ResultTable, can_show
 from admin_ext.filtering.counting import Count, count
+from admin_ext.filtering.facets import facets
 from admin_ext.filtering.filterset import FilterSet
 from admin_ext.filtering.list_state import COLUMNS, DENSITY, SIZE, SORT, VIEW, ListState
 from admin_ext.filtering.operators import SUFFIX
+from admin_ext.filtering.patience import within
 
 # Set on a request that wants the question of a list, and none of its rows.
 ONLY_COUNTED = "_opsadmin_only_counted"
 # The token of a pasted list, in the address of a list that shows its rows alone.
 PASTED = "pasted"
+# How long one of the counts beside the choices of the filters may take.
+FACETS_PATIENCE_MS = 500
 # Sums all rows of the list, not only those of the page.
 TOTALS = "_totals"
 # Parameters of a list's address that are no filters.
@@ -62,7 +66,8 @@ class FilterSetSpec:
                 self._complete(changelist, name, field)
         styled(form)
         operators = {name: form[f"{name}_{SUFFIX}"] for name in self.filterset.operators() if name in form.fields}
-        return [{"media": form.media, "asked": [(form[name], operators.get(name)) for name in self.filterset.filters]}]
+        asked = [(form[name], operators.get(name)) for name in self.filterset.filters]
+        return [{"media": form.media, "asked": asked, "facets": f"facets/{changelist.get_query_string()}"}]
 
     def _complete(self, changelist: ChangeList, name: str, field: forms.ModelMultipleChoiceField) -> None:
         """Offer related rows as the person types, never all of them in a page."""
@@ -227,6 +232,16 @@ class FilterSetChangeList(ChangeList):
     def counting(self) -> str:
         """The address that counts the rows exactly; "" where they are counted."""
         return "" if self.result_count.exact else f"count/{self.get_query_string()}"
+
+    def facets(self) -> dict[str, dict[str, Count]]:
+        """How many rows each choice of a filter would leave. Raises TookTooLong."""
+        if self.filterset is None:
+            return {}
+        with within(FACETS_PATIENCE_MS):
+            return facets(self.filterset, self.root_queryset, narrow=self._searched)
+
+    def _searched(self, rows: models.QuerySet) -> models.QuerySet:
+        return self.model_admin.get_search_results(self.request, rows, self.query)[0]
 
     @property
     def table(self) -> ResultTable | None:

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
@@ -43,7 +43,12 @@ class ListMixin(OpenedViewsMixin, NeighboursMixin):
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_count"
-        return [path("count/", self.admin_site.admin_view(self.count_view), name=name), *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        return [
+            path("count/", wrap(self.count_view), name=name),
+            path("facets/", wrap(self.facets_view), name=name.removesuffix("count") + "facets"),
+            *super().get_urls(),
+        ]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[FilterSetChangeList]:
         return FilterSetChangeList
@@ -76,6 +81,21 @@ class ListMixin(OpenedViewsMixin, NeighboursMixin):
         messages.info(request, said)
         address = reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_changelist")
         return HttpResponseRedirect(f"{address}?{request.GET.urlencode()}")
+
+    @in_its_time
+    def facets_view(self, request: HttpRequest) -> HttpResponse:
+        """How many rows each choice of a filter would leave: {"status": {"active": "about 8,214,000"}}."""
+        if not self.has_view_or_change_permission(request):
+            raise PermissionDenied
+        setattr(request, ONLY_COUNTED, True)
+        try:
+            changelist = self.get_changelist_instance(request)
+            told = changelist.facets()
+        except (IncorrectLookupParameters, TookTooLong):
+            told = {}  # without them the filters work as well
+        return JsonResponse(
+            {name: {value: str(count) for value, count in counts.items()} for name, counts in told.items()}
+        )
 
     @in_its_time
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

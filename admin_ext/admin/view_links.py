@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import Any
 
@@ -18,7 +19,7 @@ from admin_ext.filtering.patience import TookTooLong, capped_count, told_count, 
 from admin_ext.filtering.selection import Selection, UnknownFilter
 from admin_ext.filtering.views import model_of, views_at_hand
 
-SHOWN = 8
+SHOWN, MOST_TILES = 8, 6
 COUNT_CAP, COUNT_MS = 1_000, 200
 # All counts of a sidebar together, in seconds, and how many.
 COUNTS_SECONDS, MOST_COUNTED = 1.0, 20
@@ -47,6 +48,24 @@ def views_in_sidebar(request: HttpRequest, model: type[models.Model], address: s
         }
         for view in [each for each in views_at_hand(request.user) if each.model == model._meta.label][:SHOWN]
     ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """A view of the person's own on their first page; its count comes after the page."""
+
+    key: int
+    label: str
+    url: str
+
+
+def view_tiles(request: HttpRequest) -> list[Tile]:
+    """The first few views that the person made, with the addresses of their lists."""
+    if field_rights(request.user, "view", SavedView).unread & {"name", "model"}:
+        return []
+    own = [each for each in views_at_hand(request.user) if each.owner_id == request.user.pk]
+    tiles = (Tile(each.pk, each.name, address_of(each, request.user)) for each in own)
+    return [each for each in tiles if each.url][:MOST_TILES]
 
 
 def counts_view(request: HttpRequest) -> HttpResponse:

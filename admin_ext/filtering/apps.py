@@ -9,5 +9,8 @@ class FilteringConfig(AppConfig):
     def ready(self) -> None:
         from django.utils.module_loading import autodiscover_modules
 
+        # It registers a job kind and what a schedule can repeat.
+        from admin_ext.filtering import watches  # noqa: F401
+
         # A FilterSet is looked up by its model, by jobs too.
         autodiscover_modules("filters")

@@ -59,7 +59,10 @@ def count_exactly(queryset: models.QuerySet) -> Count:
 
 def expected(rows: models.QuerySet) -> tuple[int, float]:
     """How many rows the planner expects, whatever the limit, and what it costs to read them up to the limit."""
-    explained: Any = json.loads(rows.explain(format="json"))
+    said = rows.explain(format="json")
+    if not said:  # a question that no row can answer is not asked
+        return 0, 0.0
+    explained: Any = json.loads(said)
     while isinstance(explained, list):
         explained = explained[0]
     plan = explained["Plan"]

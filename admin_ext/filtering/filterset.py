@@ -104,10 +104,12 @@ class FilterSet(django_filters.FilterSet):
                 )
         return form
 
-    def filter_queryset(self, queryset: models.QuerySet) -> models.QuerySet:
-        """The rows that pass each filter, asked by its operator."""
+    def filter_queryset(self, queryset: models.QuerySet, *, but: str = "") -> models.QuerySet:
+        """The rows that pass each filter, asked by its operator; all filters but one where `but` names it."""
         given = self.form.cleaned_data
         for name, each in self.filters.items():
+            if name == but:
+                continue
             operator = given.get(f"{name}_{SUFFIX}", "")
             if operator:
                 queryset = apply_operator(each, operator, given[name], queryset)

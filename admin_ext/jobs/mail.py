@@ -7,8 +7,8 @@ import logging
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
-from django.urls import reverse
 
+from admin_ext.jobs.bell import told_of
 from admin_ext.jobs.models import Job, Schedule
 
 log = logging.getLogger(__name__)
@@ -21,10 +21,12 @@ def mail_for_job(job: Job) -> None:
     address = getattr(job.requested_by, "email", "")
     if schedule is None or not address:
         return
-    path = reverse("admin:jobs_job_change", args=[job.pk])
-    said = f"{job.title}: {job.get_state_display().lower()}"
+    said, path = told_of(job)
+    if not said:
+        return
+    subject = said if "told" in job.cursor else f"{schedule.name}: {job.get_state_display().lower()}"
     text = "\n".join(filter(None, [said, job.error, f"{settings.SITE_URL.rstrip('/')}{path}"]))
-    transaction.on_commit(lambda: _send(f"{schedule.name}: {job.get_state_display().lower()}", text, address))
+    transaction.on_commit(lambda: _send(subject, text, address))
 
 
 def _send(subject: str, text: str, address: str) -> None:

@@ -13,9 +13,13 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from admin_ext.jobs.due import DAY, HOUR, MONTH, WEEK
 from admin_ext.models import Record, Shared
+
+SETTLED = 3
+"""After how many seconds the pace of a job says how long it will take."""
 
 
 class Job(models.Model):
@@ -85,6 +89,27 @@ class Job(models.Model):
     @property
     def has_ended(self) -> bool:
         return self.state in self.ENDED
+
+    @property
+    def seconds_left(self) -> int | None:
+        """How much longer it takes at its pace so far; None while that cannot be told."""
+        if self.state != self.State.RUNNING or not (self.started_at and self.rows_total and self.rows_done):
+            return None
+        taken = (timezone.now() - self.started_at).total_seconds()
+        return max(0, round(taken * (self.rows_total - self.rows_done) / self.rows_done)) if taken >= SETTLED else None
+
+    @property
+    def time_left(self) -> str:
+        """The same in words, rounded as a guess should be; "" while it cannot be told."""
+        seconds = self.seconds_left
+        if seconds is None:
+            return ""
+        if seconds < 60:
+            return "less than a minute left"
+        minutes = round(seconds / 60)
+        if minutes < 60:
+            return f"about {minutes} minute{'s' if minutes > 1 else ''} left"
+        return f"about {minutes // 60} h {minutes % 60:02} min left"
 
     @property
     def percent(self) -> int:

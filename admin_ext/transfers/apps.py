@@ -10,6 +10,6 @@ class TransfersConfig(AppConfig):
         from django.utils.module_loading import autodiscover_modules
 
         # They register job kinds and a source.
-        from admin_ext.transfers import changes, definitions, exporting, importing, previewing  # noqa: F401
+        from admin_ext.transfers import changes, definitions, exporting, importing, previewing, view_schedules  # noqa: F401
 
         autodiscover_modules("resources")

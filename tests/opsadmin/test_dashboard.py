@@ -11,6 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from admin_ext.audit.context import change_set
+from admin_ext.filtering.list_state import ListState
+from admin_ext.filtering.views import save_view
+from apps.accounts.models import Membership
+from apps.customers.models import Customer
 from apps.orders.models import Order
 from apps.orders.services import confirm_order
 from tests.apps.inventory.factories import StockLevelFactory
@@ -27,6 +32,7 @@ RIGHTS = [
     "inventory.view_warehouse",
     "catalogue.view_product",
 ]
+CUSTOMERS = "/customers/customer/"
 EVERYWHERE = ["customers.access_all_region", "inventory.access_all_warehouse"]
 
 
@@ -126,3 +132,20 @@ def test_has_words_for_having_nothing(dashboard, everyone):
     assert "No order is open." in shown
     assert "Nothing is late." in shown
     assert "Everything is there." in shown
+
+
+def test_ones_own_views_are_tiles_whose_counts_come_after_the_page(client, dashboard):
+    person = give_role(UserFactory(), "customers.view_customer", "customers.access_all_region")
+    CustomerFactory.create_batch(2, city="Lund")
+    view = save_view(
+        actor=person, model=Customer, state=ListState(filters={"city": ["Lund"]}), columns=[], sortable=[], name="Lund"
+    )
+    shown = dashboard(person)
+    assert [(tile.label, tile.url) for tile in shown.context["tiles"]] == [("Lund", f"{CUSTOMERS}?view={view.pk}")]
+    counts_at = re.search(rf'data-view-count="{view.pk}" data-counts-at="([^"]+)">…', shown.text)[1]
+    assert client.get(counts_at).json() == {str(view.pk): "2"}
+    assert dashboard(give_role(UserFactory(), "customers.view_customer")).context["tiles"] == []
+    # Where the list is lost, so is the tile.
+    with change_set(actor=None, door="shell"):
+        Membership.objects.filter(user=person).delete()
+    assert dashboard(type(person).objects.get(pk=person.pk)).context["tiles"] == []

@@ -12,8 +12,8 @@ from unfold.decorators import display
 
 from admin_ext.admin.options import ModelAdmin
 from admin_ext.admin.sharing import SharingForm
-from admin_ext.admin.verbs import RowForm, Verb
-from admin_ext.jobs.models import Schedule
+from admin_ext.admin.times import TimesForm
+from admin_ext.admin.verbs import Verb
 from admin_ext.transfers.definitions import schedule_export, share_definition, shared_with, write_definition
 from admin_ext.transfers.export_columns import label_of
 from admin_ext.transfers.formats import FORMATS, PACKINGS
@@ -29,27 +29,12 @@ class WriteForm(forms.Form):
     """Asks for nothing: what is written stands in the definition."""
 
 
-class ScheduleForm(RowForm):
+class ScheduleForm(TimesForm):
     """At which times, and what."""
 
-    every = forms.ChoiceField(choices=Schedule.Every.choices, initial=Schedule.Every.DAY, label="Every")
-    at = forms.TimeField(
-        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
-        initial="07:00",
-        label="At",
-        help_text="In your time zone. Of every hour, the minute counts.",
-    )
-    on_day = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=31,
-        label="On day",
-        help_text="Of the week, 1 for Monday; or of the month: 31 is always its last.",
-    )
     only_changes = forms.BooleanField(
         required=False, label="Only what changed", help_text="Since the time before: what came in, left or is another."
     )
-    mail = forms.BooleanField(required=False, initial=True, label="Tell me by mail")
 
 
 class ExportDefinitionAdmin(ModelAdmin):

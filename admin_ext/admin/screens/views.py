@@ -20,6 +20,7 @@ from admin_ext.admin.opened_views import labels_by_path
 from admin_ext.admin.options import ModelAdmin
 from admin_ext.admin.queues import queue_urls
 from admin_ext.admin.sharing import SharingForm
+from admin_ext.admin.times import TimesForm
 from admin_ext.admin.verbs import RowForm, Verb
 from admin_ext.admin.view_links import address_of, counts_view
 from admin_ext.filtering.filterset import as_querydict
@@ -35,8 +36,11 @@ from admin_ext.filtering.views import (
     share_view,
     shared_with,
 )
+from admin_ext.filtering.watches import MOST, Condition, watch_view
 from admin_ext.granting.people import role_model
 from admin_ext.services import Refused
+from admin_ext.transfers.formats import FORMATS
+from admin_ext.transfers.view_schedules import schedule_view
 
 
 class ShareForm(SharingForm):
@@ -72,6 +76,27 @@ class OpensForm(RowForm):
         return list(Group.objects.filter(pk__in=self.cleaned_data["roles"]))
 
 
+class ScheduleForm(TimesForm):
+    """When a view is written to a file, and how."""
+
+    format = forms.ChoiceField(
+        choices=[(each.name, each.label) for each in FORMATS.values()], initial="csv", label="Format"
+    )
+    only_changes = forms.BooleanField(
+        required=False, label="Only what changed", help_text="Since the time before: what came in, left or is another."
+    )
+
+
+class WatchForm(TimesForm):
+    """What to be told of a view, and when it is looked at."""
+
+    condition = forms.ChoiceField(choices=Condition.choices, label="Tell me when", initial=Condition.ENTERS)
+    number = forms.IntegerField(
+        required=False, min_value=1, max_value=MOST, label="Number", help_text="Of rows, or of days."
+    )
+    field_order = ("condition", "number", "every", "at", "on_day", "mail")
+
+
 class SaveForm(forms.Form):
     """What a view is called."""
 
@@ -105,6 +130,8 @@ class SavedViewAdmin(ModelAdmin):
     verbs = (
         Verb(share_view, "Share", "group_add", ShareForm, bulk=False),
         Verb(open_with, "Opens with it", "home_pin", OpensForm, bulk=False),
+        Verb(watch_view, "Watch", "notifications_active", WatchForm, bulk=False),
+        Verb(schedule_view, "Schedule", "schedule", ScheduleForm, bulk=False),
     )
 
     def get_urls(self) -> list[URLPattern]:

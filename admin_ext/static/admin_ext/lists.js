@@ -6,7 +6,25 @@ document.addEventListener("DOMContentLoaded", async () => {
     const answer = await fetch(counts[0].dataset.countsAt, { headers: { Accept: "application/json" } });
     if (!answer.ok || !(answer.headers.get("Content-Type") || "").includes("json")) return;
     const told = await answer.json();
-    for (const each of counts) each.textContent = told[each.dataset.viewCount] ?? "";
+    for (const each of counts) each.textContent = told[each.dataset.viewCount] ?? (each.textContent ? "–" : "");
+});
+
+// How many rows each choice would leave comes when the filters are looked at, and into the words of the choices.
+document.addEventListener("DOMContentLoaded", () => {
+    const place = document.querySelector("[data-facets-at]");
+    if (!place) return;
+    const filters = place.parentElement;
+    new IntersectionObserver(async (seen, observer) => {
+        if (!seen.some((each) => each.isIntersecting)) return;
+        observer.disconnect();
+        const answer = await fetch(place.dataset.facetsAt, { headers: { Accept: "application/json" } });
+        if (!answer.ok || !(answer.headers.get("Content-Type") || "").includes("json")) return;
+        for (const [name, counts] of Object.entries(await answer.json())) {
+            for (const option of filters.querySelectorAll(`select[name="${CSS.escape(name)}"] option`)) {
+                if (option.value in counts) option.textContent += ` (${counts[option.value]})`;
+            }
+        }
+    }).observe(filters);
 });
 
 document.addEventListener("click", (event) => {

@@ -453,6 +453,7 @@ PUBLIC = (_public,)
 LISTS: dict[str, Callable[[Case], str]] = {
     "changelist": _changelist,
     "count": _changelist,
+    "facets": _changelist,
     "add": _add,
     "import": _list("import", also=lambda each: has_resource(each.model)),
     "export": _list("export", also=lambda each: has_resource(each.model)),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from admin_ext.access.rights import NotPermitted
 from admin_ext.audit.access_log import NotNoted
 from admin_ext.filtering.instants import InstantNotUsable, parse_instant
-from admin_ext.filtering.list_state import ListState, ViewVeiled
+from admin_ext.filtering.list_state import ViewVeiled
 from admin_ext.filtering.selection import Selection
 from admin_ext.filtering.views import ViewNotThere, find_view
 from admin_ext.jobs.models import Job, JobFile
@@ -27,11 +27,12 @@ from admin_ext.transfers.definitions import (
     find_definition,
     submit_definition,
 )
-from admin_ext.transfers.export_columns import UnknownColumn, offered_columns
+from admin_ext.transfers.export_columns import UnknownColumn
 from admin_ext.transfers.exporting import submit_export
 from admin_ext.transfers.formats import FORMATS, PACKINGS, FormatNotKnown
 from admin_ext.transfers.outputs import download
 from admin_ext.transfers.resources import NoResource, resource_for
+from admin_ext.transfers.view_schedules import columns_of
 from admin_ext.transfers.waiting import wait_for
 
 NOTHING_DONE = 2
@@ -135,11 +136,10 @@ def _rows_meant(options: dict[str, Any], actor: Any) -> tuple[Selection, list[st
     try:
         view = find_view(options["view"], user=actor, model=label)
         selection = Selection.of_view(view, actor)
-        known = offered_columns(resource_for(view.model), actor)
-        shown = [name for name, _ in ListState.of_view(view, actor).columns if name in known]
+        shown = columns_of(view, actor)
     except (ViewNotThere, ViewVeiled) as refusal:
         raise _NothingDone(str(refusal)) from None
-    return selection, said or shown or None
+    return selection, said or shown
 
 
 NOTHING_DONE_BY = (

@@ -22,8 +22,10 @@ from admin_ext.plans.new_rows import defaults_of, is_missing, required_of
 from admin_ext.plans.references import References
 from admin_ext.plans.rows import DraftRow, problem
 from admin_ext.plans.seen import SeenKeys
+from admin_ext.plans.three_way import ThreeWay
 from admin_ext.plans.values import ABSENT, Cleaner, StoredCleaner, Wrong
 
+GONE = "The row was deleted or renamed since the export."
 NOT_YOURS = "You have no right to change this row, or no row of this name can be made."
 THERE_AGAIN = "The row is there again: somebody restored it."
 
@@ -88,6 +90,7 @@ class Differ:
             (field.name, str(field.column)) for field in model._meta.concrete_fields if field.name != field.column
         ]
         self.compared = [(name, self.fields[name]) for name in self.cleaners if name not in self.key]
+        self.three_way = ThreeWay(model, self.fields, label=self._label)
         self.seen = SeenKeys()
         self.ambiguous: set[tuple[Any, ...]] = set()
         self.counters: dict[tuple[Any, ...], int] = {}
@@ -102,6 +105,7 @@ class Differ:
         keys = self._keys(batch, cleaned)
         existing = self._existing(batch, cleaned)
         visible = self._allowed(existing, "view")
+        self.three_way.look_up(batch, keys, existing)
         limits = self._limits()
         drafts = [
             self._draft(proposal, values, key, existing.get(key), visible, limits)
@@ -159,7 +163,10 @@ class Differ:
         if proposal.anew:
             draft.target_id = proposal.target_id
             return _refused(draft, THERE_AGAIN) if current else self._as_new(draft, values, limits)
+        version = self.three_way.version_of(proposal)
         if current is None:
+            if version is not None:
+                return self._with_wrong_key(draft, GONE, "Empty its version to make it anew, or drop the row.")
             return self._as_new(draft, values, limits)
         draft.target_id, draft.version = current["pk"], current.get("version")
         if current["pk"] not in visible:
@@ -168,6 +175,10 @@ class Differ:
             kind = self.model._meta.verbose_name_plural
             said = f"Several {kind} have this {self._key_label()}: it does not say which is meant."
             return self._with_wrong_key(draft, said, "Find rows by what tells them apart.")
+        if version not in (None, draft.version):
+            values, draft.errors = self.three_way.merge(values, current, version)
+            if draft.errors:
+                return draft
         return self._as_change(draft, self.spare(proposal, values, current) if self.spare else values, current)
 
     def _with_wrong_key(self, draft: DraftRow, said: str, advice: str) -> DraftRow:

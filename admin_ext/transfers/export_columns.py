@@ -18,6 +18,7 @@ from admin_ext.access.fields import treatment_of
 from admin_ext.access.hidden import NOT_VISIBLE
 from admin_ext.access.rights import access_of, restrict
 from admin_ext.filtering.telling import has_rights
+from admin_ext.plans.three_way import VERSION, is_versioned
 from admin_ext.transfers.resources import ModelResource, has_resource, resource_for
 from admin_ext.transfers.writing.cells_in_sql import ROW, Cell, Kind
 
@@ -109,8 +110,10 @@ def query_of(
     actor: Any,
     *,
     headers: Mapping[str, str] | None = None,
+    with_version: bool = False,
 ) -> Query:
-    """How the database gives `columns` of `rows`, which are within the actor's rights already."""
+    """How the database gives `columns` of `rows`, which are within the actor's rights already; with the version of each
+    row at the end, where it has one, so that a file that comes back can be compared with it."""
     columns = list(columns)
     annotations: dict[str, Any] = {}
     cells = []
@@ -132,6 +135,14 @@ def query_of(
                 stand_in=NOT_VISIBLE,
                 comes_back=name in may_come_back,
                 locked=name not in may_come_back or name in resource.key(),
+            )
+        )
+    if with_version and is_versioned(rows.model):
+        annotations["export_version"] = F("version")
+        field = rows.model._meta.get_field("version")
+        cells.append(
+            _cell(
+                field, header=VERSION, sql=f'{ROW}."export_version"', told="", stand_in="", comes_back=True, locked=True
             )
         )
     # Django drops annotations that nothing reads; these are all read.

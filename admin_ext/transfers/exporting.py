@@ -22,7 +22,7 @@ from admin_ext.jobs.running import JobFailed, Run, job_kind
 from admin_ext.jobs.services import submit_job
 from admin_ext.jobs.zones import zone_of
 from admin_ext.transfers.export_columns import UnknownColumn, check_columns, query_of
-from admin_ext.transfers.formats import QueryWriter, check_format, suffix_of
+from admin_ext.transfers.formats import FORMATS, QueryWriter, check_format, suffix_of
 from admin_ext.transfers.outputs import keep_output
 from admin_ext.transfers.resources import ModelResource, resource_for
 from admin_ext.transfers.snapshots import rights_unchanged, snapshot, time_zone
@@ -102,7 +102,14 @@ def _write(
         pulse.total = expected = rows.count()
         writer = QueryWriter(
             path,
-            query_of(rows, resource, columns, actor, headers=arguments.get("headers")),
+            query_of(
+                rows,
+                resource,
+                columns,
+                actor,
+                headers=arguments.get("headers"),
+                with_version=FORMATS[arguments["format"]].protected,
+            ),
             format=arguments["format"],
             packing=arguments.get("packing", ""),
             name=_file_name(selection, actor, suffix_of(arguments["format"])),

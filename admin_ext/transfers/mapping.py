@@ -24,6 +24,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Self
 
+from admin_ext.plans.three_way import VERSION, is_versioned
 from admin_ext.transfers import transforms
 from admin_ext.transfers.looking_up import LookUp
 from admin_ext.transfers.number_steps import negated, whole
@@ -144,11 +145,14 @@ class Mapping:
                     raise MappingNotUsable(f"{name}: rows are not looked up where a file fills several entities.")
                 steps.append(LookUp(model._meta.get_field(name), rule["look_up"], actor))
             extractors[name] = Extractor(place, steps, others=others, mark=joined.get("with", " "), is_text=is_text)
+        version = next((i for i, each in enumerate(header) if folded(each) == folded(VERSION)), None)
+        if version is not None and is_versioned(model):
+            extractors[VERSION] = Extractor(version, [], is_text=is_text)
         return extractors
 
     def left_out(self, header: list[str]) -> list[str]:
         """Columns of the file that go nowhere and are not left out on purpose."""
-        used = {folded(each) for each in self.ignore}
+        used = {folded(each) for each in (*self.ignore, VERSION)}
         for rule in self.columns.values():
             used |= {folded(each) for each in [rule.get("from", ""), *rule.get("aliases", ())]}
             used |= {folded(each) for each in rule.get("join", {}).get("columns", ())}

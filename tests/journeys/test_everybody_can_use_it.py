@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +14,14 @@ from tests.journeys.people import Person
 pytestmark = pytest.mark.journey
 GRAVE = ("serious", "critical")
 
-# Who looks at what. An address, or an address and what to do there before it is looked at.
-Screen = str | tuple[str, Callable[[Person], Any]]
+
+@dataclasses.dataclass(frozen=True)
+class Screen:
+    """An address, what to do there before it is looked at, and the name of its picture in the docs."""
+
+    address: str
+    prepare: Callable[[Person], Any] | None = None
+    picture: str = ""
 
 
 def _first_row(person: Person) -> None:
@@ -34,43 +41,44 @@ def _open_palette(person: Person) -> None:
     person.ask_palette("C-1000")
 
 
+CUSTOMERS, ORDERS = "/customers/customer/", "/orders/order/"
 SCREENS: dict[str, list[Screen]] = {
     "operator": [
-        "/",
-        "/customers/customer/",
-        ("/customers/customer/", _open_filters),
-        ("/customers/customer/", _open_columns),
-        ("/customers/customer/", _open_palette),
-        ("/customers/customer/", _first_row),
-        "/customers/customer/?q=nothing-is-called-this",
-        "/customers/customer/grid/",
-        "/customers/customer/add/",
-        "/catalogue/product/?status=active",
-        "/orders/order/",
-        ("/orders/order/", _first_row),
-        "/filtering/savedview/",
-        "/notices/notice/",
-        "/jobs/job/",
+        Screen("/"),
+        Screen(CUSTOMERS),
+        Screen(CUSTOMERS, _open_filters, "filters"),
+        Screen(CUSTOMERS, _open_columns, "columns"),
+        Screen(CUSTOMERS, _open_palette, "palette"),
+        Screen(CUSTOMERS, _first_row),
+        Screen(f"{CUSTOMERS}?q=nothing-is-called-this"),
+        Screen(f"{CUSTOMERS}grid/"),
+        Screen(f"{CUSTOMERS}add/"),
+        Screen("/catalogue/product/?status=active"),
+        Screen(ORDERS),
+        Screen(ORDERS, _first_row),
+        Screen("/filtering/savedview/"),
+        Screen("/notices/notice/"),
+        Screen("/jobs/job/"),
     ],
     "analyst": [
-        "/catalogue/product/export/",
-        "/catalogue/product/import/",
-        "/plans/plan/",
-        "/transfers/exportdefinition/",
-        "/jobs/schedule/",
+        Screen("/catalogue/product/export/", picture="export"),
+        Screen("/catalogue/product/import/"),
+        Screen("/plans/plan/"),
+        Screen("/transfers/exportdefinition/"),
+        Screen("/jobs/schedule/"),
     ],
     "auditor": [
-        "/audit/changeset/",
-        ("/audit/changeset/", _first_row),
-        "/audit/accessevent/",
-        "/audit/accessevent/which-file/",
-        "/customers/customer/deleted/",
+        Screen("/audit/changeset/"),
+        Screen("/audit/changeset/", _first_row),
+        Screen("/audit/accessevent/"),
+        Screen("/audit/accessevent/which-file/"),
+        Screen(f"{CUSTOMERS}deleted/"),
     ],
     "administrator": [
-        "/accounts/user/",
-        ("/accounts/user/", _first_row),
-        "/accounts/role/",
-        "/access/explain/",
+        Screen("/accounts/user/"),
+        Screen("/accounts/user/", _first_row),
+        Screen("/accounts/role/"),
+        Screen("/access/explain/"),
     ],
 }
 
@@ -80,24 +88,25 @@ SCREENS: dict[str, list[Screen]] = {
 def test_no_screen_keeps_anybody_out(meet, username, dark):
     axe, found = Axe(), []
     with meet(username, dark=dark) as person:
-        found += [f"login: {each}" for each in findings(axe, person, "/login/")]
+        found += findings(axe, person, Screen("/login/"))
         person.log_in()
         for screen in SCREENS[username]:
-            address, prepare = (screen, None) if isinstance(screen, str) else screen
-            found += [f"{address}: {each}" for each in findings(axe, person, address, prepare)]
+            found += findings(axe, person, screen)
+            if screen.picture and not dark:
+                person.photograph(screen.picture)
     assert not found, f"{len(found)} findings:\n" + "\n".join(found)
 
 
-def findings(axe: Axe, person: Person, address: str, prepare: Callable[[Person], Any] | None = None) -> list[str]:
+def findings(axe: Axe, person: Person, screen: Screen) -> list[str]:
     """What axe-core finds serious or critical on a screen: the rule, and the first places that break it."""
-    answer = person.page.goto(address)
-    assert answer is not None and answer.ok, f"{address}: {answer and answer.status}"
-    if prepare is not None:
-        prepare(person)
+    answer = person.page.goto(screen.address)
+    assert answer is not None and answer.ok, f"{screen.address}: {answer and answer.status}"
+    if screen.prepare is not None:
+        screen.prepare(person)
     person.page.wait_for_load_state("networkidle")
     told = axe.run(person.page, options={"resultTypes": ["violations"]}).response["violations"]
     return [
-        f"{each['id']} ({each['impact']}): {each['help']} [{len(each['nodes'])}] "
+        f"{screen.address}: {each['id']} ({each['impact']}): {each['help']} [{len(each['nodes'])}] "
         + " | ".join(f"{node['html'][:160]} {_why(node)}" for node in each["nodes"][:3])
         for each in told
         if each["impact"] in GRAVE

@@ -17,7 +17,7 @@ from admin_ext.access.guards import ask_guards
 from admin_ext.access.now import READING, visible_now
 from admin_ext.access.policies import Policies, read_policies
 from admin_ext.access.roles import roles_held
-from admin_ext.access.row_grants import GrantedRows, GrantTable, rows_granted, tables_with_grants
+from admin_ext.access.row_grants import GrantedRows, GrantTable, rights_granted, rows_granted
 from admin_ext.access.scopes import granted_places, scope_model
 from admin_ext.audit.past import instant_looked_at
 
@@ -110,7 +110,7 @@ class Access:
         self.user = user
         self._places: dict[str, list[int] | None] = {}
         self._granted: dict[tuple[type[models.Model], str], list[GrantedRows]] = {}
-        self._tables_with_grants: set[GrantTable] | None = None
+        self._rights_granted: dict[GrantTable, dict[str, int]] | None = None
         self._roles: list[int] | None = None
         self._policies: Policies | None = None
         self.field_rights: dict[tuple[type[models.Model], str], Any] = {}
@@ -176,13 +176,13 @@ class Access:
                 (model.user_grants_model, "user_id", [self.user.pk]),
                 (model.group_grants_model, "group_id", roles),
             )
-            if self._tables_with_grants is None:
-                self._tables_with_grants = tables_with_grants(self.user, roles)
+            if self._rights_granted is None:
+                self._rights_granted = rights_granted(self.user, roles)
+            codename, known = f"{action}_{model._meta.model_name}", self._rights_granted
             self._granted[model, action] = [
-                rows
+                rows_granted(grants, holder, keys, known[grants][codename])
                 for grants, holder, keys in holders
-                if grants in self._tables_with_grants
-                for rows in rows_granted(grants, holder, keys, f"{action}_{model._meta.model_name}")
+                if codename in known.get(grants, ())
             ]
         return self._granted[model, action]
 

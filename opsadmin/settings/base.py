@@ -189,7 +189,11 @@ UNFOLD = {
     ],
     "SHOW_BACK_BUTTON": True,
     "STYLES": [lambda request: static("admin_ext/opsadmin.css")],
-    "SCRIPTS": [lambda request: static("admin_ext/palette.js"), lambda request: static("admin_ext/lists.js")],
+    "SCRIPTS": [
+        lambda request: static("admin_ext/palette.js"),
+        lambda request: static("admin_ext/lists.js"),
+        lambda request: static("admin_ext/named.js"),
+    ],
     "DASHBOARD_CALLBACK": "opsadmin.dashboard.dashboard",
     "COMMAND": {"search_models": True},
     "SIDEBAR": {"show_search": False, "command_search": True, "navigation": "opsadmin.navigation.sidebar"},

@@ -37,6 +37,8 @@ PASTED = "pasted"
 FACETS_PATIENCE_MS = 500
 # Sums all rows of the list, not only those of the page.
 TOTALS = "_totals"
+# The ends of a range, aloud.
+ENDS = {"min": "from", "max": "to", "after": "from", "before": "to"}
 # Parameters of a list's address that are no filters.
 NO_FILTERS = frozenset(
     {PASTED, "q", "o", "p", "e", "all", "_facets", "_changelist_filters", "_popup", "_to_field", TOTALS, *PARAMETERS}
@@ -64,6 +66,10 @@ class FilterSetSpec:
         for name, field in form.fields.items():
             if isinstance(field, forms.ModelMultipleChoiceField):
                 self._complete(changelist, name, field)
+            for part, suffix in zip(
+                getattr(field.widget, "widgets", ()), getattr(field.widget, "suffixes", ()), strict=False
+            ):
+                part.attrs["aria-label"] = f"{field.label}: {ENDS.get(suffix, suffix)}".removesuffix(": ")
         styled(form)
         operators = {name: form[f"{name}_{SUFFIX}"] for name in self.filterset.operators() if name in form.fields}
         asked = [(form[name], operators.get(name)) for name in self.filterset.filters]

@@ -7,10 +7,12 @@ object, which lives for one request or one chunk of a job.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from django.db import models
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, models
 from django.db.models import Q
 
 from admin_ext.access.guards import ask_guards
@@ -24,6 +26,8 @@ from admin_ext.audit.past import instant_looked_at
 M = TypeVar("M", bound=models.Model)
 
 NOTHING = Q(pk__in=[])
+# Stands for the key of a row in a question: no row has it, and the smallest kind of key could.
+STAND_IN = -2_146_712_531
 
 
 class NotPermitted(Exception):
@@ -59,8 +63,40 @@ def can(user: Any, action: str, target: models.Model | type[models.Model]) -> bo
         return access_of(user).holds_any(target, action)
     if target.pk is None:
         return access_of(user).holds(type(target), action)
-    queryset = type(target)._default_manager.filter(pk=target.pk)
-    return restrict(queryset, user, action).exists()
+    if instant_looked_at():
+        return restrict(type(target)._default_manager.filter(pk=target.pk), user, action).exists()
+    access, asked = access_of(user), (type(target), action)
+    if asked not in access.questions:
+        access.questions[asked] = Question.about(*asked, user)
+    return access.questions[asked].is_answered(target)
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What `restrict` asks about one row, as SQL: put into words once, asked of any row."""
+
+    sql: str
+    parameters: tuple[Any, ...]
+    place: int
+    """Which of the parameters is the key of the row; -1 where no row could pass."""
+
+    @classmethod
+    def about(cls, model: type[models.Model], action: str, user: Any) -> Question:
+        query = restrict(model._default_manager.filter(pk=STAND_IN), user, action).query.exists()
+        try:
+            sql, parameters = query.get_compiler(connection=connection).as_sql()
+        except EmptyResultSet:
+            return cls("", (), -1)
+        return cls(sql, parameters, parameters.index(STAND_IN))
+
+    def is_answered(self, row: models.Model) -> bool:
+        if self.place < 0:
+            return False
+        parameters = list(self.parameters)
+        parameters[self.place] = row._meta.pk.get_prep_value(row.pk)
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, parameters)
+            return cursor.fetchone() is not None
 
 
 def restrict(queryset: models.QuerySet[M], user: Any, action: str = "view") -> models.QuerySet[M]:
@@ -113,6 +149,8 @@ class Access:
         self._rights_granted: dict[GrantTable, dict[str, int]] | None = None
         self._roles: list[int] | None = None
         self._policies: Policies | None = None
+        self.questions: dict[tuple[type[models.Model], str], Question] = {}
+        """What `can` asked about rows, by model and action."""
         self.field_rights: dict[tuple[type[models.Model], str], Any] = {}
         """What `fields` answered, by model and action."""
 

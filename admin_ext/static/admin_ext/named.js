@@ -1,5 +1,6 @@
 "use strict";
-// select2 puts fields of its own in the place of a select, without its name. They get the name of its label.
+// What others draw, for who uses a keyboard or listens: select2's fields get the name of the label whose select they stand
+// for, and links that lead nowhere but do something become buttons.
 (() => {
     const nameOf = (select) => {
         const label = select.id && document.querySelector(`label[for="${CSS.escape(select.id)}"]`);
@@ -11,7 +12,18 @@
         const parts = ".select2-selection, .select2-selection__rendered, .select2-search__field";
         for (const each of container.querySelectorAll(parts)) each.setAttribute("aria-label", nameOf(select));
     };
-    const nameAll = (root) => root.querySelectorAll(".select2-container").forEach(name);
+    const nameAll = (root) => {
+        root.querySelectorAll(".select2-container").forEach(name);
+        for (const each of root.querySelectorAll("a:not([href])[x-on\\:click]")) {
+            each.setAttribute("role", "button");
+            each.tabIndex = 0;
+        }
+    };
+    document.addEventListener("keydown", (event) => {
+        if (!["Enter", " "].includes(event.key) || !event.target.matches("a[role=button]:not([href])")) return;
+        event.preventDefault();
+        event.target.click();
+    });
     window.addEventListener("load", () => {
         nameAll(document);
         // Rows that are added to a form bring their own.

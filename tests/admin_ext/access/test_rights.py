@@ -236,6 +236,15 @@ class TestGrants:
             assert access_of(person).granted(Customer, "change") == [] and not queries
         assert access_of(person).granted(Job, "view") == []
 
+    def test_a_row_is_asked_about_in_one_query_put_into_words_once(self, monkeypatch):
+        one, other = CustomerFactory(), CustomerFactory()
+        person = grant(UserFactory(), "view", one)
+        assert can(person, "view", one)
+        monkeypatch.setattr(rights, "restrict", None)
+        with CaptureQueriesContext(connection) as queries:
+            assert can(person, "view", one) and not can(person, "view", other)
+        assert len(queries) == 2
+
     def test_every_right_is_found_whoever_holds_it(self):
         one, other = CustomerFactory(), CustomerFactory()
         person = grant(grant(grant(UserFactory(), "view", one), "hold", one), "delete", other)

@@ -71,6 +71,13 @@ def test_a_view_is_kept_by_keyboard_shared_and_opened_by_a_colleague(meet, house
         olga.press("Share")
         olga.sees("Anton Becker")
 
+        # Her list opens as it did before: others sit down at this house after her.
+        olga.follow("Opens with it")
+        page.get_by_label("My list opens with it").uncheck()
+        olga.press("Opens with it")
+        page.goto("/customers/customer/")
+        expect(page).to_have_url(re.compile("/customers/customer/$"))
+
     with meet("analyst") as anton:
         anton.log_in()
         anton.open(NAME)

@@ -170,8 +170,9 @@ def test_a_sample_loses_and_reverts_nothing(rows, clients):
     assert min(total["saved"], total["refused"], total["chosen"]) > 3, total
 
 
-@pytest.mark.matrix
-@pytest.mark.parametrize("chunk", range(20))
+@pytest.mark.parametrize(
+    "chunk", [pytest.param(n, marks=pytest.mark.matrix if n < 4 else pytest.mark.long) for n in range(20)]
+)
 def test_a_thousand_interleavings_lose_and_revert_nothing(rows, clients, chunk):
     total = run(range(chunk * 50, chunk * 50 + 50), rows, clients)
     print(f"grid: 50 interleavings: {total}")

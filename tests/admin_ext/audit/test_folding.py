@@ -167,12 +167,17 @@ def test_every_statement_of_the_mixes_does_something(world):
     assert idle == {"a statement that fails"}
 
 
-@pytest.mark.matrix
-@pytest.mark.parametrize("half", [1, 2])
-def test_folding_the_record_gives_the_live_tables_ten_thousand_times(world, half):
+@pytest.mark.parametrize(
+    ("half", "count"),
+    [
+        *(pytest.param(half, 1_000, marks=pytest.mark.matrix) for half in (1, 2)),
+        *(pytest.param(half, 5_000, marks=pytest.mark.long) for half in (3, 4)),
+    ],
+)
+def test_folding_the_record_gives_the_live_tables_many_times(world, half, count):
     @seed(half)
     @given(mixes)
-    @settings(BASE, max_examples=5_000)
+    @settings(BASE, max_examples=count)
     def fold(mix):
         run(mix)
 

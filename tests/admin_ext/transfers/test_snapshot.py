@@ -40,7 +40,9 @@ def mover(stop, moved, seed):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("times", [3, pytest.param(200, marks=pytest.mark.matrix)])
+@pytest.mark.parametrize(
+    "times", [3, pytest.param(40, marks=pytest.mark.matrix), pytest.param(200, marks=pytest.mark.long)]
+)
 def test_the_exported_sum_is_right(times):
     region = RegionFactory()
     for _ in range(ROWS):

@@ -26,6 +26,11 @@ class TestTampering:
 
     @pytest.mark.tamper
     @pytest.mark.parametrize("seed", [2, 3])
+    def test_is_found_and_located_a_thousand_times(self, seal, check, keys, publisher, seed):
+        campaign(seal, check, keys, publisher, deeds=500, seed=seed)
+
+    @pytest.mark.long
+    @pytest.mark.parametrize("seed", [4, 5])
     def test_is_found_and_located_five_thousand_times(self, seal, check, keys, publisher, seed):
         campaign(seal, check, keys, publisher, deeds=2_500, seed=seed)
 

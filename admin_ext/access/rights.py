@@ -217,11 +217,13 @@ class Access:
             if self._rights_granted is None:
                 self._rights_granted = rights_granted(self.user, roles)
             codename, known = f"{action}_{model._meta.model_name}", self._rights_granted
-            self._granted[model, action] = [
+            found = [
                 rows_granted(grants, holder, keys, known[grants][codename])
                 for grants, holder, keys in holders
                 if codename in known.get(grants, ())
             ]
+            # A grant may be gone since rights were asked for: with the row itself.
+            self._granted[model, action] = [rows for rows in found if rows != []]
         return self._granted[model, action]
 
     def roles(self) -> list[int]:

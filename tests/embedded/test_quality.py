@@ -10,7 +10,10 @@ import pytest
 from opsadmin.embedded.places import ROOT
 from opsadmin.embedded.quality import OWED_MARKS, SLOW_MARKS, find_browser, pytest_arguments
 
-FAST = "not journey and not kill and not matrix and not corpus and not tamper and not integration and not rights"
+FAST = (
+    "not journey and not kill and not matrix and not corpus and not tamper and not integration and not rights"
+    " and not long"
+)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def _without_line(told: str) -> str:
 def main() -> int:
     wanted = sys.argv[1:] or sorted(path.stem for path in ACCESS.glob("*.py") if path.stem not in ("__init__", "apps"))
     court = Court(wanted)
-    fast = "not rights and not matrix and not tamper and not kill and not journey and not corpus and not integration"
+    fast = "not rights and not matrix and not tamper and not kill and not journey and not corpus and not integration and not long"
     code = pytest.main([*map(str, JUDGES), "-q", "-s", "-p", "no:cacheprovider", "-m", fast], plugins=[court])
     return int(code) or (0 if court.share >= WANTED else 1)
 

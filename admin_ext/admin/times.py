@@ -26,3 +26,11 @@ class TimesForm(RowForm):
         help_text="Of the week, 1 for Monday; or of the month: 31 is always its last.",
     )
     mail = forms.BooleanField(required=False, initial=True, label="Tell me by mail")
+
+
+class ExportTimesForm(TimesForm):
+    """When a file is to be written, and of what."""
+
+    only_changes = forms.BooleanField(
+        required=False, label="Only what changed", help_text="Since the time before: what came in, left or is another."
+    )

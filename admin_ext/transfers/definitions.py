@@ -193,12 +193,19 @@ def hand_in(schedule: Schedule, due_at: datetime, last: datetime | None) -> Job:
         raise NotPermitted("Its export definition is gone, or is not shared with you any more.")
     if not schedule.arguments.get("only_changes"):
         return submit_definition(actor=owner, definition=definition)
+    return submit_changes_since(schedule, selection_of(definition), due_at, last, format=definition.format)
+
+
+def submit_changes_since(
+    schedule: Schedule, selection: Selection, due_at: datetime, last: datetime | None, *, format: str
+) -> Job:
+    """What changed in a schedule's rows since the time before: a workbook where its files are some. Raises NotPermitted."""
     return submit_changes(
-        actor=owner,
-        selection=selection_of(definition),
+        actor=schedule.owner,
+        selection=selection,
         since=last or max(schedule.created_at, due_at.replace(year=due_at.year - 1)),
         until=due_at,
-        format="xlsx" if FORMATS[definition.format].is_workbook else "csv",
+        format="xlsx" if FORMATS[format].is_workbook else "csv",
     )
 
 

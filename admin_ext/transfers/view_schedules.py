@@ -13,11 +13,10 @@ from admin_ext.filtering.views import model_of
 from admin_ext.jobs import schedules
 from admin_ext.jobs.models import Job, Schedule
 from admin_ext.services import service
-from admin_ext.transfers.changes import submit_changes
-from admin_ext.transfers.definitions import DefinitionNotUsable
+from admin_ext.transfers.definitions import DefinitionNotUsable, submit_changes_since
 from admin_ext.transfers.export_columns import UnknownColumn, offered_columns
 from admin_ext.transfers.exporting import submit_export
-from admin_ext.transfers.formats import FORMATS, FormatNotKnown, check_format
+from admin_ext.transfers.formats import FormatNotKnown, check_format
 from admin_ext.transfers.resources import NoResource, has_resource, resource_for
 
 SCHEDULED = "transfers.export_view"
@@ -77,13 +76,7 @@ def hand_in(schedule: Schedule, due_at: datetime, last: datetime | None) -> Job:
     try:
         selection = Selection.of_view(view, owner)
         if said["only_changes"]:
-            return submit_changes(
-                actor=owner,
-                selection=selection,
-                since=last or max(schedule.created_at, due_at.replace(year=due_at.year - 1)),
-                until=due_at,
-                format="xlsx" if FORMATS[said["format"]].is_workbook else "csv",
-            )
+            return submit_changes_since(schedule, selection, due_at, last, format=said["format"])
         return submit_export(actor=owner, selection=selection, format=said["format"], columns=columns_of(view, owner))
     except (ViewVeiled, UnknownColumn, UnknownFilter, NoResource, FormatNotKnown) as error:
         raise DefinitionNotUsable(f"{view}: {error}") from error

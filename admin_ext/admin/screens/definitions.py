@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from admin_ext.admin.options import ModelAdmin
 from admin_ext.admin.sharing import SharingForm
-from admin_ext.admin.times import TimesForm
+from admin_ext.admin.times import ExportTimesForm
 from admin_ext.admin.verbs import Verb
 from admin_ext.transfers.definitions import schedule_export, share_definition, shared_with, write_definition
 from admin_ext.transfers.export_columns import label_of
@@ -29,14 +29,6 @@ class WriteForm(forms.Form):
     """Asks for nothing: what is written stands in the definition."""
 
 
-class ScheduleForm(TimesForm):
-    """At which times, and what."""
-
-    only_changes = forms.BooleanField(
-        required=False, label="Only what changed", help_text="Since the time before: what came in, left or is another."
-    )
-
-
 class ExportDefinitionAdmin(ModelAdmin):
     list_display = ["name", "shown_list", "shown_format", "owner", "updated_at"]
     list_select_related = ["owner"]
@@ -51,7 +43,7 @@ class ExportDefinitionAdmin(ModelAdmin):
     ]  # fmt: skip
     verbs = (
         Verb(write_definition, "Export now", "download", WriteForm, bulk=False),
-        Verb(schedule_export, "Schedule", "schedule", ScheduleForm, bulk=False),
+        Verb(schedule_export, "Schedule", "schedule", ExportTimesForm, bulk=False),
         Verb(share_definition, "Share", "group_add", ShareDefinitionForm, bulk=False),
     )
 

@@ -20,7 +20,7 @@ from admin_ext.admin.opened_views import labels_by_path
 from admin_ext.admin.options import ModelAdmin
 from admin_ext.admin.queues import queue_urls
 from admin_ext.admin.sharing import SharingForm
-from admin_ext.admin.times import TimesForm
+from admin_ext.admin.times import ExportTimesForm, TimesForm
 from admin_ext.admin.verbs import RowForm, Verb
 from admin_ext.admin.view_links import address_of, counts_view
 from admin_ext.filtering.filterset import as_querydict
@@ -76,14 +76,11 @@ class OpensForm(RowForm):
         return list(Group.objects.filter(pk__in=self.cleaned_data["roles"]))
 
 
-class ScheduleForm(TimesForm):
+class ScheduleForm(ExportTimesForm):
     """When a view is written to a file, and how."""
 
     format = forms.ChoiceField(
         choices=[(each.name, each.label) for each in FORMATS.values()], initial="csv", label="Format"
-    )
-    only_changes = forms.BooleanField(
-        required=False, label="Only what changed", help_text="Since the time before: what came in, left or is another."
     )
 
 

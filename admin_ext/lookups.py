@@ -1,7 +1,7 @@
 """What queries ask that Django has no word for.
 
-`column__any_of=[…]` sends one array, where `__in` sends as many parameters as there are values. `words_of` is the text
-that searches look into.
+`column__any_of=[…]` sends one array, where `__in` sends as many parameters as there are values; `key__among_few=[…]` has the
+keys looked up whatever else is asked. `words_of` is the text that searches look into.
 """
 
 from __future__ import annotations
@@ -34,6 +34,21 @@ class AnyOf(Lookup):
         if isinstance(self.lhs.output_field, CharField | TextField) and all(type(text) is str for text in self.rhs):
             return f"{lhs} = ANY(%s::text[])", [*params, as_text_array(self.rhs)]
         return f"{lhs} = ANY(%s)", [*params, self.rhs]
+
+
+@Field.register_lookup
+class AmongFew(AnyOf):
+    """The column is one of the values, and they are few beside the table: it is worth looking each of them up.
+
+    The planner is not told how many they are and takes them to be ten. Of ten thousand that it knew to be in ten million
+    rows it would think to meet a page of them soon along the list's order, where they may all be at its end.
+    """
+
+    lookup_name = "among_few"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        lhs, params = self.process_lhs(compiler, connection)
+        return f"{lhs} = ANY((SELECT %s::bigint[])::bigint[])", [*params, as_array(self.rhs)]
 
 
 def as_text_array(texts: Sequence[str]) -> str:

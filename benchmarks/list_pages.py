@@ -87,9 +87,8 @@ def _asked(operator: Any, query: str) -> dict[str, Any]:
             response = client.get(f"/orders/order/{query}")
     assert response.status_code == 200, query
     rows = len(response.context["cl"].result_list)
-    said = re.findall(
-        r"(?:of|>)\s*((?:about )?[\d,]+)\s*<", response.text[response.text.index('aria-label="Pages"') :][:900]
-    )
+    pages = response.text[response.text.index('aria-label="Pages"') :][:900]
+    said = re.findall(r"(?:of|>)\s*((?:about )?[\d,]+) orders", pages)
     return {
         "rows": rows,
         "told": said[0] if said else "",

@@ -11,15 +11,18 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from benchmarks import database
@@ -42,6 +45,9 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     sizes = {"small": SMALL, "big": options.rows}
     names = {size: f"{database.NAME}_lists_{rows}" for size, rows in sizes.items()}
+    # The databases know the key that was kept there when they were made.
+    keys = Path(tempfile.gettempdir()) / f"{database.NAME}_lists"
+    os.environ.setdefault("OPSADMIN_DATA", str(keys))
     try:
         for size, name in names.items():
             _prepare(name, sizes[size], kept=options.keep)
@@ -50,6 +56,7 @@ def main(arguments: list[str]) -> int:
         if not options.keep:
             for name in names.values():
                 database.drop(name)
+            shutil.rmtree(keys, ignore_errors=True)
     print(json.dumps(result, indent=2) if options.json else _told(result))
     return 0
 
@@ -62,7 +69,7 @@ def _prepare(name: str, rows: int, *, kept: bool) -> None:
         "from benchmarks import database, list_world; database.set_up(); "
         f"list_world.fill({rows}, {min(100_000, max(rows // 10, 1000))})"
     )
-    subprocess.run([sys.executable, "-c", code], env=os.environ | {"BENCH_DATABASE": name}, check=True)
+    subprocess.run([sys.executable, "-c", code], env=_environment(name) | {"BENCH_DATABASE": name}, check=True)
 
 
 def _is_there(name: str) -> bool:
@@ -156,7 +163,7 @@ def _side(name: str) -> dict[str, Any]:
         [sys.executable, "-m", "benchmarks.list_pages"],
         env=_environment(name),
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     )
     return json.loads(told.stdout.splitlines()[-1])
@@ -188,7 +195,10 @@ def _serving(name: str, module: str) -> Iterator[Server]:
         yield Server(f"http://127.0.0.1:{port}")
     finally:
         running.terminate()
-        running.wait(timeout=30)
+        try:
+            running.wait(timeout=30)
+        except subprocess.TimeoutExpired:  # a worker of stock may still be at its page
+            running.kill()
 
 
 class Server:

@@ -22,6 +22,7 @@ from admin_ext.admin.kept_selections import kept
 from admin_ext.admin.paging import LAST, KeysetPaginator, Page, page_of
 from admin_ext.admin.related import hide_related
 from admin_ext.admin.results import ResultTable, can_show
+from admin_ext.admin.select_html import operator_html
 from admin_ext.filtering.counting import Count, count
 from admin_ext.filtering.facets import facets
 from admin_ext.filtering.filterset import FilterSet
@@ -71,9 +72,16 @@ class FilterSetSpec:
             ):
                 part.attrs["aria-label"] = f"{field.label}: {ENDS.get(suffix, suffix)}".removesuffix(": ")
         styled(form)
-        operators = {name: form[f"{name}_{SUFFIX}"] for name in self.filterset.operators() if name in form.fields}
-        asked = [(form[name], operators.get(name)) for name in self.filterset.filters]
+        asked = [(form[name], self._operator(form, name)) for name in self.filterset.filters]
         return [{"media": form.media, "asked": asked, "facets": f"facets/{changelist.get_query_string()}"}]
+
+    @staticmethod
+    def _operator(form: forms.Form, name: str) -> str:
+        """How a filter compares; "" where it can in one way only."""
+        if f"{name}_{SUFFIX}" not in form.fields:
+            return ""
+        field: Any = form[f"{name}_{SUFFIX}"]
+        return operator_html(field.html_name, str(form[name].label), tuple(field.field.choices), str(field.data or ""))
 
     def _complete(self, changelist: ChangeList, name: str, field: forms.ModelMultipleChoiceField) -> None:
         """Offer related rows as the person types, never all of them in a page."""

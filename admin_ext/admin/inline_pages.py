@@ -113,7 +113,8 @@ class PagedFormSet(BaseInlineFormSet):
     def _removed(self, n: int, key: int | None) -> Any:
         """A line of this whole that is gone, as the person saw it; None for one that never was, or is another's."""
         version = self.data.get(f"{self.add_prefix(n)}-record_version", "")
-        if key is None or not is_key(version) or not hasattr(self.model, "history"):
+        is_kept = hasattr(self.model, "history") and hasattr(self.model, "version")
+        if key is None or not is_key(version) or not is_kept:
             return None
         whole = {self.fk.attname: self.instance.pk}
         past = self.model.history.filter(id=key, version=int(version), **whole).order_by("history_id").first()

@@ -31,6 +31,7 @@ from unfold.templatetags.unfold_list import result_headers
 KEY = "OPSADMINKEY"
 _SPACES = re.compile(r"[ \t\r\n]+")
 # Values that show alike whenever they are equal.
+_SAME_EVERYWHERE = (datetime.date, datetime.datetime, Decimal, int)
 _SAME_LOOKS = (str, bool, datetime.date, type(None))
 
 
@@ -231,7 +232,12 @@ def _value_shown(row: Any, name: Any, attribute: Any, value: Any, empty: str, me
         return conditional_escape(utils.display_for_dropdown(row, name, value, empty))
     if getattr(attribute, "header", False):
         return _tidy(conditional_escape(utils.display_for_header(value, empty)))
-    return conditional_escape(utils.display_for_value(value, empty, boolean))
+    if type(value) not in _SAME_EVERYWHERE:
+        return conditional_escape(utils.display_for_value(value, empty, boolean))
+    # By its text: a decimal is equal to one of other decimals.
+    if (same := (type(value), str(value))) not in memo:
+        memo[same] = conditional_escape(utils.display_for_value(value, empty, boolean))
+    return memo[same]
 
 
 def _is_words(value: Any) -> bool:

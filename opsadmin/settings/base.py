@@ -68,6 +68,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "opsadmin.middleware.PermissionsPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "opsadmin.middleware.IdleSessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -104,9 +105,16 @@ DATABASES = {"default": env.db_url_config(as_role(DATABASE_URL, APP))}
 DATABASES["default"]["ENGINE"] = "django.db.backends.postgresql"
 DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 DATABASES["default"]["ATOMIC_REQUESTS"] = False  # services own their transactions
-DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=0)
-# Behind PgBouncer in transaction mode: no server-side cursor may outlive its transaction.
-DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = env.bool("DATABASE_POOLED", default=False)
+# Behind PgBouncer in transaction mode: no server-side cursor may outlive its transaction, and it keeps the connections.
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLED = env.bool("DATABASE_POOLED", default=False)
+DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=0 if DATABASE_POOLED else 60)
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Exports read from it, where there is one that keeps up.
+if DATABASE_REPLICA_URL := env("DATABASE_REPLICA_URL", default=""):
+    replica = env.db_url_config(as_role(DATABASE_REPLICA_URL, APP))
+    DATABASES["replica"] = {**DATABASES["default"], **replica, "ENGINE": "django.db.backends.postgresql"}
+    DATABASES["replica"]["TEST"] = {"MIRROR": "default"}
+REPLICA_WAIT_SECONDS = env.float("REPLICA_WAIT_SECONDS", default=5)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Who acts is signed with the first of these; `migrate` tells the database which it may believe. Where none is named,
@@ -150,7 +158,6 @@ AXES_VERBOSE = False
 
 # Sessions end after half an hour of doing nothing.
 SESSION_COOKIE_AGE = env.int("SESSION_IDLE_SECONDS", default=30 * 60)
-SESSION_SAVE_EVERY_REQUEST = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -178,6 +185,7 @@ CONTENT_SECURITY_POLICY = {
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = True
+FORM_RENDERER = "admin_ext.admin.select_html.SelectRenderer"
 USE_TZ = True
 
 UNFOLD = {

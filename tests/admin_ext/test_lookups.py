@@ -1,8 +1,11 @@
-"""`any_of` finds what `in` finds, whatever the texts are made of."""
+"""`any_of` finds what `in` finds, whatever the texts are made of; `among_few` too, and keeps to itself how many there are."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from django.contrib.auth.models import Permission
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -35,3 +38,18 @@ def transactional_names():
             known.add(name)
 
     return make
+
+
+@pytest.mark.django_db
+def test_the_planner_is_not_told_how_many_few_are():
+    keys = list(Permission.objects.values_list("pk", flat=True))
+    assert set(Permission.objects.filter(pk__among_few=keys[:7]).values_list("pk", flat=True)) == set(keys[:7])
+    assert not Permission.objects.filter(pk__among_few=[]).exists()
+
+    def expected(lookup, count):
+        rows = Permission.objects.filter(**{f"pk__{lookup}": keys[:count]}).order_by()
+        return json.loads(rows.explain(format="json"))[0]["Plan"]["Plan Rows"]
+
+    assert len(keys) > 100
+    assert expected("any_of", 100) > expected("any_of", 5)
+    assert expected("among_few", 100) == expected("among_few", 5)

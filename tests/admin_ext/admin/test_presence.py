@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +16,7 @@ from admin_ext.notices.models import OpenForm
 from apps.customers.models import Customer
 from tests.contracts.world import person_for
 from tests.factories import CustomerFactory, UserFactory, give_role, grant
+from tests.opsadmin.test_middleware import kept_a_while_ago
 
 pytestmark = pytest.mark.django_db
 
@@ -114,8 +116,8 @@ class TestWhoIsTold:
 
     def test_asking_does_not_keep_a_session_alive(self, customer):
         anna = at_work()
-        from django.contrib.sessions.models import Session
-
+        anna.get("/")
+        kept_a_while_ago(anna)
         ends = Session.objects.get(pk=anna.session.session_key).expire_date
         ask(anna, customer)
         assert Session.objects.get(pk=anna.session.session_key).expire_date == ends

@@ -7,7 +7,8 @@ apart and must agree, or the export fails. The database makes the bytes (`writin
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from admin_ext.jobs.zones import zone_of
 from admin_ext.transfers.export_columns import UnknownColumn, check_columns, query_of
 from admin_ext.transfers.formats import FORMATS, QueryWriter, check_format, suffix_of
 from admin_ext.transfers.outputs import keep_output
+from admin_ext.transfers.replica import from_replica_or_primary
 from admin_ext.transfers.resources import ModelResource, resource_for
 from admin_ext.transfers.snapshots import rights_unchanged, snapshot, time_zone
 from admin_ext.transfers.writing import WorkbookLimitReached
@@ -91,10 +93,31 @@ def run_export(run: Run) -> None:
 def _write(
     run: Run, path: Path, selection: Selection, resource: type[ModelResource], columns: list[str], actor: Any
 ) -> tuple[QueryWriter, int]:
-    model, arguments = resource.get_model(), run.job.arguments
+    model = resource.get_model()
     with run.chunk(phase="counting"):
         pass
     unchanged = rights_unchanged(run, model, [resource.path(name) for name in columns])
+    written = partial(_written, run, path, selection, resource, columns, actor, unchanged)
+    (writer, expected), from_replica = from_replica_or_primary(written)
+    unchanged()
+    with run.chunk(phase="written", total=expected):
+        Job.objects.filter(pk=run.job.pk).update(rows_done=writer.rows)
+        run.add_counts({"rows": writer.rows})
+        if from_replica:
+            run.note("read", "From the replica, which had all that was committed when the job began.")
+    return writer, expected
+
+
+def _written(
+    run: Run,
+    path: Path,
+    selection: Selection,
+    resource: type[ModelResource],
+    columns: list[str],
+    actor: Any,
+    unchanged: Callable[[], None],
+) -> tuple[QueryWriter, int]:
+    model, arguments = resource.get_model(), run.job.arguments
     # One snapshot for counting and reading; the pulse tells of progress, and asks for the rights, from outside of it. It
     # begins before the transaction does: inside of one it does not beat.
     with Pulse(run, phase="writing", permitted=unchanged) as pulse, snapshot(), selection.moment():
@@ -118,10 +141,6 @@ def _write(
         with time_zone(str(zone_of(actor))):
             for pulse.done in _batches(writer):
                 pulse.check()
-    unchanged()
-    with run.chunk(phase="written", total=expected):
-        Job.objects.filter(pk=run.job.pk).update(rows_done=writer.rows)
-        run.add_counts({"rows": writer.rows})
     return writer, expected
 
 

@@ -10,6 +10,7 @@ from admin_ext.access.fields import fields
 from admin_ext.plans.models import Action, Plan, PlanRow
 from admin_ext.plans.rows import told_errors
 from admin_ext.transfers.cells import as_shown, from_kept
+from admin_ext.transfers.entities import Entities
 from admin_ext.transfers.writing import CsvWriter, Dialect, WorkbookWriter
 
 REASON = "reason"
@@ -40,8 +41,19 @@ def write_failed_rows(plan: Plan, path: Path, *, reader: Any = None) -> int:
 def write_corrected_rows(plan: Plan, path: Path, *, reader: Any = None) -> int:
     """Write the rows that were corrected or dropped at the review, with their cells as they came, and what was done."""
     rows = plan.rows.filter(corrections__isnull=False).order_by("number")
-    unread = fields(reader or plan.created_by, "view", plan.get_model()).unread
-    return _write(plan, path, rows, CORRECTED, lambda row: done_to(row, tells_cells=not unread))
+    tells_cells = reads_cells(plan, reader or plan.created_by)
+    return _write(plan, path, rows, CORRECTED, lambda row: _which(row, plan) + done_to(row, tells_cells=tells_cells))
+
+
+def reads_cells(plan: Plan, reader: Any) -> bool:
+    """May somebody read all that cells of a plan can hold: every column of each model that its lines are about?"""
+    models = {plan.get_model(), *Entities.models_of(plan.parameters.get("mapping"))}
+    return not any(fields(reader, "view", model).unread for model in models)
+
+
+def _which(row: PlanRow, plan: Plan) -> str:
+    """What a row is that was made of many lines: it has no cells that would tell."""
+    return f"{plan.model_of(row)._meta.verbose_name} {row.key}: " if row.model and row.raw is None else ""
 
 
 def done_to(row: PlanRow, *, tells_cells: bool) -> str:

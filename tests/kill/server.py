@@ -7,13 +7,14 @@ import subprocess
 from pathlib import Path
 from types import TracebackType
 
-from opsadmin.embedded.postgres import Cluster
+from opsadmin.embedded.postgres import SUPERUSER, Cluster
 
 
 class Server:
-    """An embedded cluster of its own in `home`, gone after the block."""
+    """An embedded cluster of its own in `home`, gone after the block; `follows` makes it the standby of another."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, follows: Server | None = None) -> None:
+        self._follows = follows
         # Nothing that a stop could lose is left to the operating system alone but what it keeps over a stop of the server.
         self._cluster = Cluster.at(home, {"fsync": "off"})
         self._process: subprocess.Popen[bytes] | None = None
@@ -22,7 +23,15 @@ class Server:
     def url(self) -> str:
         return self._cluster.url("postgres")
 
+    def address(self, database: str) -> str:
+        return self._cluster.url(database)
+
+    def standby(self, home: Path) -> Server:
+        return Server(home, follows=self)
+
     def __enter__(self) -> Server:
+        if self._follows:
+            self._copy(self._follows)
         self._cluster.initialise()
         self.start()
         return self
@@ -31,6 +40,20 @@ class Server:
         assert self._process is not None
         self._cluster.program().stop(self._process)
         self._cluster.remove_socket()
+
+    def _copy(self, other: Server) -> None:
+        self._cluster.directory.mkdir(mode=0o700)
+        self._cluster._give_away(self._cluster.directory)
+        source = ("--host", str(other._cluster.socket), "--username", SUPERUSER)
+        self._cluster._run(
+            "pg_basebackup",
+            "--pgdata",
+            str(self._cluster.directory),
+            *source,
+            "--write-recovery-conf",
+            "--checkpoint",
+            "fast",
+        )
 
     def start(self) -> None:
         self._cluster.clear_remains()

@@ -71,6 +71,12 @@ def can(user: Any, action: str, target: models.Model | type[models.Model]) -> bo
     return access.questions[asked].is_answered(target)
 
 
+def may_add(user: Any, model: type[models.Model]) -> bool:
+    """May `user` make rows of `model` anywhere at all? A grant on a whole lets its parts be made; what is no part is
+    nobody's before it is made, and takes a role."""
+    return access_of(user).holds(model, "add") or (whole_of(model) is not model and can(user, "add", model))
+
+
 @dataclasses.dataclass(frozen=True)
 class Question:
     """What `restrict` asks about one row, as SQL: put into words once, asked of any row."""

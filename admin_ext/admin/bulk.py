@@ -22,12 +22,13 @@ from admin_ext.admin.related import shown
 from admin_ext.admin.verbs import Verb
 from admin_ext.filtering.selection import Selection
 from admin_ext.plans.making import submit_plan
+from admin_ext.plans.relations import offered_relations
 
 EDIT = "edit"
 
 
 class BulkViewsMixin:
-    """For ModelAdmins: an action per bulk verb, and one to edit values of `bulk_edit_fields`."""
+    """For ModelAdmins: an action per bulk verb, and one to edit values of `bulk_edit_fields` and relations to many rows."""
 
     verbs: tuple[Verb, ...]
     bulk_edit_fields: tuple[str, ...] = ()
@@ -43,7 +44,7 @@ class BulkViewsMixin:
         for verb in self.verbs:
             if verb.bulk and can(request.user, verb.right, self.model):
                 actions[verb.name] = (_ask(verb.name), verb.name, f"{verb.label} …")
-        if self._editable(request):
+        if self._edits(request):
             actions[EDIT] = (_ask(EDIT), EDIT, "Change values …")
         return actions
 
@@ -66,8 +67,9 @@ class BulkViewsMixin:
             # Signed on another list: its keys would name other rows here.
             raise Http404
         chosen = next((each for each in self.verbs if each.name == verb and each.bulk), None)
-        if verb == EDIT and self._editable(request):
-            form: Any = EditForm(model, self._editable(request), *([request.POST] if "_go" in request.POST else []))
+        if verb == EDIT and self._edits(request):
+            posted = [request.POST] if "_go" in request.POST else []
+            form: Any = EditForm(model, self._editable(request), *posted, user=request.user)
             label = "Change values"
         elif chosen and can(request.user, chosen.right, model):
             form = chosen.make_form(request.POST if "_go" in request.POST else None, user=request.user)
@@ -97,6 +99,7 @@ class BulkViewsMixin:
         parameters: dict[str, Any] = {"selection": selection.to_json(), "reason": data.get("reason", "")}
         if chosen is None:
             parameters["changes"] = form.changes
+            parameters["relations"] = form.joined
             source = "edit"
         else:
             parameters["verb"] = chosen.service.service_name
@@ -109,6 +112,9 @@ class BulkViewsMixin:
             model=self.opts.label,
             parameters=parameters,
         )
+
+    def _edits(self, request: HttpRequest) -> bool:
+        return bool(self._editable(request) or offered_relations(request.user, self.model))
 
     def _editable(self, request: HttpRequest) -> list[str]:
         if not can(request.user, "change", self.model):

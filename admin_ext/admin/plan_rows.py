@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
+from django.apps import apps
 from django.db import connection, models
 from django.db.models import Q
 from django.http import HttpRequest, QueryDict
@@ -16,8 +18,12 @@ from admin_ext.admin.values import Names, in_words, names_of
 from admin_ext.audit.triggers import FOLLOWING_COLUMNS
 from admin_ext.plans.correcting import FAILED, column_of
 from admin_ext.plans.models import Action, Plan, PlanRow
+from admin_ext.plans.relations import ends_of
 from admin_ext.plans.rows import told_errors
 from admin_ext.transfers.cells import as_shown
+from admin_ext.transfers.entities import is_flat
+from admin_ext.transfers.failures import reads_cells
+from admin_ext.transfers.lines import lines_of
 from admin_ext.transfers.rechecking import positions_of
 
 PAGE = 50
@@ -143,7 +149,7 @@ def shown_rows(rows: list[PlanRow], plan: Plan, user: Any, *, corrects: bool) ->
     ]
     names = names_of(pairs, user)
     names |= planned_names(plan, pairs, names)
-    positions = positions_of(plan) if corrects else {}
+    wrong = WrongCells(plan, rows if corrects else [], user)
     return [
         {
             "row": row,
@@ -153,8 +159,8 @@ def shown_rows(rows: list[PlanRow], plan: Plan, user: Any, *, corrects: bool) ->
             "colour": COLOURS[row.outcome or row.action],
             "errors": told_errors(row.errors, plan.model_of(row), user),
             "changes": _changes(row, columns[row.model], names, field_rights(user, "view", plan.model_of(row))),
-            "is_correctable": corrects and row.action in FAILED,
-            "cells": wrong_cells(row, plan, positions, user) if corrects and row.action in FAILED else [],
+            "is_correctable": wrong.has_cells(row),
+            "cells": wrong.of(row),
             "log": correction_log(row, plan, user),
             "is_dropped": row.action == Action.LEFT and "was" in (row.corrections or {}),
         }
@@ -162,23 +168,51 @@ def shown_rows(rows: list[PlanRow], plan: Plan, user: Any, *, corrects: bool) ->
     ]
 
 
-def wrong_cells(row: PlanRow, plan: Plan, positions: dict[str, int], user: Any) -> list[dict[str, Any]]:
-    """The cells that the errors of a row speak of; none that the person may not read."""
-    unread = field_rights(user, "view", plan.model_of(row)).unread
-    wrong = []
-    for error in row.errors or ():
-        field = error.get("field", "")
-        position = positions.get(field) if field in positions else positions.get(error.get("column", ""))
-        if position is not None and field not in unread:
-            wrong.append(position)
-    return [cell_of(row, plan, position) for position in dict.fromkeys(wrong)]
+class WrongCells:
+    """The cells that errors of rows speak of: the row's own, or those of the lines that it came from."""
+
+    def __init__(self, plan: Plan, rows: list[PlanRow], user: Any) -> None:
+        self.plan, self.user = plan, user
+        self.failed = {row.number for row in rows if row.action in FAILED}
+        self.keeps_lines = is_flat(plan.parameters.get("mapping"))
+        failed = [row for row in rows if row.number in self.failed]
+        self.lines = lines_of(plan, failed) if self.keeps_lines else {}
+        self.positions = functools.cache(lambda label: positions_of(plan, label))
+
+    def line_of(self, row: PlanRow, error: dict[str, Any]) -> PlanRow | None:
+        """Where an error is corrected: in the row itself, or in a line that it came from."""
+        if row.raw is not None or not self.keeps_lines:
+            return row
+        return self.lines.get(error.get("line") or row.line or 0)
+
+    def has_cells(self, row: PlanRow) -> bool:
+        return row.number in self.failed and self.line_of(row, {}) is not None
+
+    def of(self, row: PlanRow) -> list[dict[str, Any]]:
+        """What is needed to correct them; none that the person may not read."""
+        wrong: dict[str, dict[str, Any]] = {}
+        for error in row.errors or () if row.number in self.failed else ():
+            label, field = error.get("model") or row.model or self.plan.model, error.get("field", "")
+            unread = field_rights(self.user, "view", apps.get_model(label)).unread
+            line, position = self.line_of(row, error), self._position(label, field, error.get("column", ""))
+            if line is not None and position is not None and field not in unread:
+                cell = cell_of(line, self.plan, position, of=row)
+                wrong[cell["name"]] = cell
+        return list(wrong.values())
+
+    def _position(self, label: str, field: str, column: str) -> int | None:
+        fields, called = self.positions(label)
+        # What is said of a whole line, of one among many, is wrong in no cell of it.
+        return fields.get(field, None if self.keeps_lines and not field else called.get(column))
 
 
-def cell_of(row: PlanRow, plan: Plan, position: int) -> dict[str, Any]:
-    """A cell and the name under which it is posted."""
+def cell_of(row: PlanRow, plan: Plan, position: int, of: PlanRow | None = None) -> dict[str, Any]:
+    """A cell and the name under which it is posted; `of` is the row that came from this line and from others."""
     cells = row.cells
+    is_of_many = of is not None and of.number != row.number
     return {
-        "name": f"cell-{row.number}-{position}",
+        "name": f"cell-{row.number}-{position}" + (f"-{of.number}" if of and is_of_many else ""),
+        "line": row.line if is_of_many else None,
         "column": column_of(plan, position),
         "text": as_shown(cells[position]) if position < len(cells) else "",
         "came": as_shown(row.raw[position]) if row.raw and position < len(row.raw) else "",
@@ -188,9 +222,7 @@ def cell_of(row: PlanRow, plan: Plan, position: int) -> dict[str, Any]:
 
 def correction_log(row: PlanRow, plan: Plan, user: Any) -> list[dict[str, Any]]:
     """What was done to a row before it was applied; texts of cells only to who made the plan."""
-    is_owner = plan.created_by_id == user.pk
-    unread = field_rights(user, "view", plan.model_of(row)).unread
-    is_told = is_owner and not unread
+    is_told = plan.created_by_id == user.pk and reads_cells(plan, user)
     return [
         {
             **{name: entry.get(name, "") for name in ("name", "did", "at")},
@@ -202,35 +234,43 @@ def correction_log(row: PlanRow, plan: Plan, user: Any) -> list[dict[str, Any]]:
     ]
 
 
-def posted_cells(request: HttpRequest, plan: Plan) -> dict[int, dict[int, str]]:
-    """The cells that were sent with another text than they have, by row and position."""
-    sent: dict[int, dict[int, str]] = {}
+Cells = dict[int, dict[int, str]]
+
+
+def posted_cells(request: HttpRequest, plan: Plan) -> tuple[Cells, dict[tuple[int, int], int]]:
+    """The cells that were sent with another text than they have, by row and position; for those of one of many lines, the
+    row that these lines became."""
+    sent: dict[int, list[tuple[int, str, int]]] = {}
     for name, text in request.POST.items():
-        kind, _, place = name.partition("-")
-        number, _, position = place.partition("-")
-        if kind == "cell" and number.isdecimal() and position.isdecimal() and len(place) < 20:
-            sent.setdefault(int(number), {})[int(position)] = text.replace("\x00", "")
-    for row in plan.rows.filter(number__in=list(sent)):
-        cells = row.cells
-        of_row = {
-            position: text
-            for position, text in sent[row.number].items()
-            if text != (as_shown(cells[position]) if position < len(cells) else "")
-        }
-        sent[row.number] = of_row
-    return {number: of_row for number, of_row in sent.items() if of_row}
+        kind, *places = name.split("-")
+        if kind == "cell" and len(places) in (2, 3) and all(each.isdecimal() and len(each) < 18 for each in places):
+            number, position, of = (int(each) for each in [*places, "0"][:3])
+            sent.setdefault(number, []).append((position, text.replace("\x00", ""), of))
+    cells: Cells = {}
+    alike: dict[tuple[int, int], int] = {}
+    there = {row.number: row.cells for row in plan.rows.filter(number__in=list(sent))}
+    for number, of_row in sent.items():
+        now = there.get(number)
+        for position, text, of in of_row:
+            if now is None or text != (as_shown(now[position]) if position < len(now) else ""):
+                cells.setdefault(number, {})[position] = text
+                if of:
+                    alike[number, position] = of
+    return cells, alike
 
 
 def _visible_columns(model: type[models.Model], user: Any, *, is_beside: bool) -> dict[str, Any]:
-    """In the order of the model. Beside the plan's own rows, the whole of a part goes without saying."""
+    """In the order of the model. Beside the plan's own rows, the whole of a part goes without saying; not that of a pair,
+    which says nothing else."""
     visible = field_rights(user, "view", model).visible - FOLLOWING_COLUMNS
-    if is_beside:
+    if is_beside and not ends_of(model):
         visible -= {getattr(model, "part_of", "")}
     return {field.column: field for field in model._meta.concrete_fields if field.name in visible}
 
 
 def _changes(row: PlanRow, columns: dict[str, Any], names: Names, rights: FieldRights) -> list[dict[str, str]]:
-    after = row.after or {}
+    # Of a row that goes, what it said.
+    after = row.after or dict.fromkeys(row.before or ())
     return [
         {
             "label": str(columns[column].verbose_name).capitalize(),

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from admin_ext.access.rights import NotPermitted
 from admin_ext.jobs.models import Job, JobEvent, JobFile
+from admin_ext.jobs.running import ended_listeners
 from admin_ext.services import Refused
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,10 @@ def cancel_job(*, actor: Any, job: Job) -> Job:
         if job.state == Job.State.QUEUED:
             job.state, job.finished_at = Job.State.CANCELLED, now
         job.save(update_fields=["cancel_requested_at", "state", "finished_at"])
+        if job.has_ended:
+            # What waits for it must hear of it here: no worker will ever end it.
+            for listener in ended_listeners:
+                listener(job)
     return job
 
 

@@ -48,6 +48,8 @@ def apply_plan(*, actor: Any, plan: Plan, mode: str, reason: str = "") -> Plan:
             raise NotPermitted("A plan is applied by who made it.")
         if plan.state != Plan.State.READY:
             raise PlanNotReady(f"{plan} is {plan.get_state_display().lower()}.")
+        if plan.is_unchecked:
+            raise PlanNotReady(f"Nothing was applied: what was corrected in {plan} waits to be checked.")
         if mode == Mode.ALL_OR_NOTHING and plan.bad:
             raise PlanHasBadRows(
                 f"{plan.bad:,} of {plan.total:,} rows cannot be applied, and all or nothing was asked for. "
@@ -86,6 +88,9 @@ def run_plan(run: Run) -> None:
     plan = Plan.objects.select_related("file").get(pk=run.job.arguments["plan"])
     if plan.state == Plan.State.APPLIED:
         return
+    if plan.state != Plan.State.APPLYING or plan.applying_id != run.job.pk:
+        # It was given back to its reviewer when this job was cancelled, who may have discarded or changed it since.
+        raise JobFailed(f"{plan} is {plan.get_state_display().lower()}. Apply it from its own page.")
     source = sources[plan.source]
     run.open_change_set(
         door=source.door,

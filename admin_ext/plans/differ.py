@@ -14,7 +14,7 @@ from typing import Any
 from django.db import models
 
 from admin_ext.access.fields import fields as field_rights
-from admin_ext.access.rights import access_of, can, restrict
+from admin_ext.access.rights import access_of, can, may_add, restrict
 from admin_ext.access.scope_keys import path_before_writing
 from admin_ext.plans.constraints import CheckConstraints
 from admin_ext.plans.models import Action
@@ -27,6 +27,8 @@ from admin_ext.plans.values import ABSENT, Cleaner, StoredCleaner, Wrong
 
 GONE = "The row was deleted or renamed since the export."
 NOT_YOURS = "You have no right to change this row, or no row of this name can be made."
+# By so many values a part of a key narrows little: a few wholes may have very many parts.
+FEW = 100
 THERE_AGAIN = "The row is there again: somebody restored it."
 
 
@@ -276,9 +278,11 @@ class Differ:
             return {(row["pk"],): row for row in rows.values("pk", *versioned, *names)}
         attnames = [self.model._meta.get_field(name).attname for name in self.key]
         for name, attname in zip(self.key, attnames, strict=True):
-            wanted = {values.get(name) for values in cleaned} - {None}
-            rows = rows.filter(**{f"{attname}__any_of": list(wanted)})
-            if len(wanted) > 1 and len(self.key) > 1:
+            wanted = {values.get(name) for values in cleaned}
+            if None in wanted and name != self.key[0]:
+                break  # a blank is no value that a row could be found by; it is compared here
+            rows = rows.filter(**{f"{attname}__any_of": list(wanted - {None})})
+            if len(wanted) > FEW and len(self.key) > 1:
                 break  # the first key narrows enough; the rest is compared here
         found = list(rows.values("pk", *versioned, *dict.fromkeys([*names, *attnames])))
         keys = [tuple(row[attname] for attname in attnames) for row in found]
@@ -303,7 +307,7 @@ class Differ:
             for draft in changed:
                 if draft.target_id not in allowed:
                     _refused(draft, NOT_YOURS)
-        may_create = access_of(self.actor).holds(self.model, "add") and can(self.actor, self.action, self.model)
+        may_create = may_add(self.actor, self.model) and can(self.actor, self.action, self.model)
         if not may_create:
             for draft in drafts:
                 if draft.action == Action.CREATE:

@@ -17,6 +17,7 @@ from admin_ext.jobs.models import Job, JobFile
 from admin_ext.jobs.running import Run, ended_listeners, job_kind, run_job
 from admin_ext.jobs.services import submit_job
 from admin_ext.jobs.zones import zone_of
+from admin_ext.plans.behind import Behind
 from admin_ext.plans.models import Action, Plan, PlanRow
 from admin_ext.plans.rows import DraftRow, write_rows
 
@@ -62,11 +63,23 @@ class Source:
         return counts
 
     def close(self, plan: Plan) -> None:
-        """Called when a plan was applied, or stopped half-way; may add to the receipt in `plan.parameters`, which is saved then."""
+        """Called when a plan was applied, stopped half-way, or had rows dropped; may add to the receipt in
+        `plan.parameters`, which is saved then."""
 
     def keeps_cells(self, plan: Plan) -> bool:
         """Can rows of this plan be corrected where they are reviewed?"""
         return type(self).recheck is not Source.recheck
+
+    def is_made_again(self, plan: Plan) -> bool:
+        """Are cells corrected by making the whole plan again, see `remaking`, because one of them may change many rows?"""
+        return False
+
+    def alike(self, plan: Plan, row: PlanRow, line: PlanRow, position: int) -> list[PlanRow]:
+        """Of the lines that one row of a plan came from, those that say the same as `line` in the cell at `position`.
+
+        None where `line` is not among them. For sources whose plans are made again.
+        """
+        raise NotImplementedError
 
     @property
     def is_row_by_row(self) -> bool:
@@ -124,34 +137,56 @@ def make_at_once(**submitted: Any) -> Plan:
 @job_kind("plans.make")
 def make_plan(run: Run) -> None:
     plan = Plan.objects.select_related("file", "created_by").get(pk=run.job.arguments["plan"])
-    if plan.state not in (Plan.State.MAKING, Plan.State.FAILED):
-        return  # an earlier attempt died when all but its end was done; by now somebody may be applying it
+    if plan.state not in (Plan.State.MAKING, Plan.State.FAILED) or plan.making_id != run.job.pk:
+        return  # an earlier attempt died when all but its end was done; by now somebody may be correcting or applying it
     source = sources[plan.source]
     with run.chunk(phase="reading"):
         # An earlier attempt may have died half-way; nothing outside the plan was touched by it.
         PlanRow.objects.filter(plan=plan).delete()
         Job.objects.filter(pk=run.job.pk).update(rows_done=0)
+    counts = source.look_again(plan, run, write_drafts(plan, run))
+    with run.chunk(phase="ready"):
+        make_ready(plan, run, counts)
+
+
+def make_ready(plan: Plan, run: Run, counts: Counter[str]) -> None:
+    """Give a plan to its reviewer, with how many rows there are of each action; inside a chunk."""
+    plan.counts = {action: counts[action] for action in Action.values if counts[action]}
+    plan.state = Plan.State.READY
+    plan.save(update_fields=["counts", "state", "notes", "header", "columns", "parameters"])
+    run.add_counts(plan.counts)
+
+
+def write_drafts(plan: Plan, run: Run) -> Counter[str]:
+    """Write down what the source of a plan proposes; returns how many rows there are of each action.
+
+    Into `plan.parameters["written"]` goes which columns applying writes: by model, then by action;
+    none of what it deletes.
+    """
+    source = sources[plan.source]
     counts: Counter[str] = Counter()
     written: dict[str, dict[str, set[str]]] = {}
+
+    def write_down(batch: list[DraftRow]) -> None:
+        with run.chunk(phase="comparing", rows=len(batch)):
+            run.commit_lazily()
+            counts.update(write_rows(plan.pk, batch))
+
     # A time that names no zone is one of the person's, as it is in their lists and exports.
-    with timezone.override(zone_of(plan.created_by)), _collecting_between_batches() as collect:
+    with timezone.override(zone_of(plan.created_by)), _collecting_between_batches() as collect, Behind() as behind:
         for batch in source.draft(plan, run):
-            with run.chunk(phase="comparing", rows=len(batch)):
-                run.commit_lazily()
-                counts += write_rows(plan.pk, batch)
-            for model, action, names in {(row.model, row.action, tuple(row.after)) for row in batch if row.after}:
+            behind.do(partial(write_down, batch))
+            for model, action, names in {
+                (row.model, row.action, tuple(row.after or ()))
+                for row in batch
+                if row.after or row.action == Action.DELETE
+            }:
                 written.setdefault(model or plan.model, {}).setdefault(action, set()).update(names)
             collect()
-    # The columns that applying writes: by model, then by action.
     plan.parameters["written"] = {
         model: {action: sorted(names) for action, names in of_model.items()} for model, of_model in written.items()
     }
-    counts = source.look_again(plan, run, counts)
-    with run.chunk(phase="ready"):
-        plan.counts = {action: counts[action] for action in Action.values if counts[action]}
-        plan.state = Plan.State.READY
-        plan.save(update_fields=["counts", "state", "notes", "header", "columns", "parameters"])
-        run.add_counts(plan.counts)
+    return counts
 
 
 @contextlib.contextmanager

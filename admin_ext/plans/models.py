@@ -98,6 +98,16 @@ class Plan(models.Model):
         return sum(self.counts.get(action, 0) for action in (Action.CREATE, Action.UPDATE, Action.DELETE))
 
     @property
+    def revision(self) -> int:
+        """How often it was corrected or made again since it was made, where rows get other numbers by that."""
+        return self.parameters.get("revision", 0)
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Does something that its reviewer put in wait to be checked?"""
+        return "unchecked" in self.parameters
+
+    @property
     def reason(self) -> str:
         """Why it is to be applied, as far as that was said."""
         return self.parameters.get("reason", "")

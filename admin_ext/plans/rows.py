@@ -29,6 +29,7 @@ COLUMNS = (
     "after",
     "errors",
     "raw",
+    "corrections",
     "outcome",
 )
 NULL = "\\N"
@@ -65,6 +66,7 @@ class DraftRow:
     errors: list[dict[str, str]] | None = None
     raw: list[Any] | None = None
     model: str = ""
+    corrections: dict[str, Any] | None = None
 
 
 def problem(message: str, *, column: str = "", value: Any = "", advice: str = "", field: str = "") -> dict[str, str]:
@@ -101,7 +103,7 @@ def _line(plan_id: int, row: DraftRow) -> str:
     return (
         f"{plan_id}\t{row.number}\t{NULL if line is None else line}\t{row.key.translate(_ESCAPES)}\t{row.action}\t"
         f"{row.model}\t{NULL if target_id is None else target_id}\t{NULL if version is None else version}\t"
-        f"{_document(row.before)}\t{_document(row.after)}\t{_document(row.errors or None)}\t{_document(row.raw)}\t\n"
+        f"{_document(row.before)}\t{_document(row.after)}\t{_document(row.errors or None)}\t{_document(row.raw)}\t{_document(row.corrections)}\t\n"
     )
 
 

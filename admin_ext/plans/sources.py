@@ -17,8 +17,10 @@ from admin_ext.jobs.models import Job
 from admin_ext.jobs.running import JobFailed, Run
 from admin_ext.plans.differ import Differ, Proposal
 from admin_ext.plans.editing import edited
+from admin_ext.plans.joining import Joining
 from admin_ext.plans.making import BATCH, Source, register_source
 from admin_ext.plans.models import Action, Plan, PlanRow
+from admin_ext.plans.relations import Relation, asked_relations
 from admin_ext.plans.rows import DraftRow, problem
 from admin_ext.services import Refused, call_service, registry
 
@@ -88,17 +90,35 @@ class VerbSource(Source):
 
 @register_source
 class EditSource(Source):
-    """Gives columns of a selection new values, see `editing`."""
+    """Gives columns of a selection new values, see `editing`; adds rows to its relations or takes them away, see `joining`."""
 
     name = "edit"
     door = Door.BULK
 
     def draft(self, plan: Plan, run: Run) -> Iterator[list[DraftRow]]:
         changes: dict[str, dict[str, Any]] = plan.parameters["changes"]
-        model = plan.get_model()
         plan.columns = list(changes)
-        check_writable(run.actor, model, changes)
+        check_writable(run.actor, plan.get_model(), changes)
+        joinings = [
+            Joining(relation, operation=asked["operation"], chosen=asked["keys"], actor=run.actor)
+            for relation, asked in _relations(plan, run.actor)
+        ]
         keys = _selected_keys(plan, run)
+        each = bool(changes) + sum(len(joining.chosen) for joining in joinings)
+        Job.objects.filter(pk=run.job.pk).update(rows_total=len(keys) * each)
+        if changes:
+            yield from self._edited(plan.get_model(), changes, keys, run)
+        first = len(keys) * bool(changes) + 1
+        for joining in joinings:
+            yield from joining.draft(keys, run, first=first)
+            first += len(keys) * len(joining.chosen)
+
+    def check_may_write(self, plan: Plan, actor: Any) -> None:
+        _relations(plan, actor)
+
+    def _edited(
+        self, model: type[models.Model], changes: dict[str, dict[str, Any]], keys: list[int], run: Run
+    ) -> Iterator[list[DraftRow]]:
         differ = Differ(model=model, actor=run.actor, key=(), columns=changes, action="change")
         attnames = {name: model._meta.get_field(name).attname for name in changes}
         for start in range(0, len(keys), BATCH):
@@ -126,6 +146,11 @@ class EditSource(Source):
     def verb(self, plan: Plan) -> str:
         model = plan.get_model()
         return f"{model._meta.app_label}.edit_{model._meta.model_name}"
+
+
+def _relations(plan: Plan, actor: Any) -> list[tuple[Relation, dict[str, Any]]]:
+    """The relations that a bulk edit is about. Raises NotPermitted unless the actor may do that to them."""
+    return asked_relations(actor, plan.get_model(), plan.parameters.get("relations", {}))
 
 
 def check_writable(actor: Any, model: type[models.Model], names: Iterable[str]) -> None:

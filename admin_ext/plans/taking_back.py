@@ -17,6 +17,7 @@ from admin_ext.plans.names import names_then
 from admin_ext.plans.past import Past, kept_by_the_database
 from admin_ext.plans.reasons_to_stay import Stays
 from admin_ext.plans.referring import still_named
+from admin_ext.plans.relations import ends_of
 from admin_ext.plans.rows import DraftRow, problem
 from admin_ext.plans.seen_gone import seen
 from admin_ext.plans.touched import Touched, compared_fields, touched_rows
@@ -77,9 +78,10 @@ class Deleting(TakingBack):
     way = Action.DELETE
 
     def _past(self, history_keys: Any) -> dict[int, Any]:
-        """Its name and its whole are all that is asked of a row that goes."""
+        """Its name and its whole are all that is asked of a row that goes; of a pair, what it joins."""
         names = {name.partition("__")[0] for name in self.model.natural_key_fields}
         names |= {*self.model.search_words, *([self.model.part_of] if self.model.part_of else ())}
+        names |= {end.name for end in ends_of(self.model)}
         rows = self.model.history.filter(pk__any_of=list(history_keys))
         return {row.id: row for row in rows.only("history_id", "id", *names)}
 
@@ -102,6 +104,9 @@ class Deleting(TakingBack):
                 refuse(drafts[key], named[key], "It can go when they are gone.")
             else:
                 drafts[key].action = Action.DELETE
+                drafts[key].before = {
+                    str(end.column): getattr(past[key], end.attname) for end in ends_of(self.model)
+                } or None
 
 
 class Keeping(Deleting):

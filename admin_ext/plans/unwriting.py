@@ -1,4 +1,4 @@
-"""Writing the rows of an undo: sets as in `writing`, with deletions, and with an eye for what the undo itself moved."""
+"""Writing the rows of an undo: sets as in `writing`, step by step, and with an eye for what the undo itself moved."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 from django.apps import apps
 from django.db import connection
 
-from admin_ext.access.rights import restrict
 from admin_ext.audit.context import current_act
 from admin_ext.plans.models import Action
-from admin_ext.plans.writing import MOVED, Failures, PlannedRow, SetBased, Table
+from admin_ext.plans.writing import Failures, PlannedRow, SetBased, Table
 
 
 class Undoing(SetBased):
@@ -33,12 +32,10 @@ class Undoing(SetBased):
 class UndoTable(Table):
     """Writes the rows of one model back, or away."""
 
-    referrers: str | None = None
-
     def _apply(self, rows: list[PlannedRow], actor: Any) -> Failures:
         if rows[0].action != Action.CREATE:
             self._follow_own_changes(rows)
-        return self._remove(rows, actor) if rows[0].action == Action.DELETE else super()._apply(rows, actor)
+        return super()._apply(rows, actor)
 
     def _follow_own_changes(self, rows: list[PlannedRow]) -> None:
         """An order whose lines this undo took back has moved since the plan saw it, and by nobody else's hand.
@@ -62,46 +59,3 @@ class UndoTable(Table):
                 "AND h.change_set_id IS DISTINCT FROM %s)",
                 [keys, moved, current_act().id],
             )
-
-    def _remove(self, rows: list[PlannedRow], actor: Any) -> Failures:
-        targets = [row.target_id for row in rows]
-        allowed = restrict(self.model._default_manager.filter(pk__any_of=targets), actor, "delete")
-        may = set(allowed.values_list("pk", flat=True))
-        there = set(self.model._base_manager.filter(pk__any_of=targets).values_list("pk", flat=True))
-        gone = self._delete([row for row in rows if row.target_id in may])
-        self._check_referrers()
-        lost = there - may
-        failures: Failures = {}
-        for row in rows:
-            if row.target_id in lost:
-                failures[row.pk] = Action.REFUSED, "You have no right to delete this row any more."
-            elif row.target_id not in gone:
-                failures[row.pk] = Action.DRIFTED, MOVED
-        return failures
-
-    def _delete(self, rows: list[PlannedRow]) -> set[int]:
-        """Returns the keys of the rows that were still at the version that the plan saw."""
-        if not rows:
-            return set()
-        sql = f"""
-            DELETE FROM "{self.name}" t USING plans_planrow p
-            WHERE p.id = ANY(%s) AND t.id = p.target_id AND t.version = p.version
-            RETURNING t.id
-        """
-        with connection.cursor() as cursor:
-            cursor.execute(sql, [[row.pk for row in rows]])
-            return {row[0] for row in cursor.fetchall()}
-
-    def _check_referrers(self) -> None:
-        """Ask now whether a row that stays names one that went: at the commit it would be too late to say which."""
-        with connection.cursor() as cursor:
-            if self.referrers is None:
-                cursor.execute(
-                    "SELECT string_agg(quote_ident(conname), ', ') FROM pg_constraint "
-                    "WHERE confrelid = %s::regclass AND contype = 'f' AND condeferrable",
-                    [f'"{self.name}"'],
-                )
-                self.referrers = cursor.fetchone()[0] or ""
-            if self.referrers:
-                cursor.execute(f"SET CONSTRAINTS {self.referrers} IMMEDIATE")
-                cursor.execute(f"SET CONSTRAINTS {self.referrers} DEFERRED")

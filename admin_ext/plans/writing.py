@@ -1,7 +1,7 @@
 """Writing planned rows: as sets, model by model, or by a verb row by row. Each tells of the rows that did not go as planned.
 
 Planned documents become typed rows inside the database (`jsonb_populate_record`), inserted with `ON CONFLICT DO
-NOTHING`, updated where the version still matches. Where the database refuses a set, it is halved until one bad row
+NOTHING`, updated and deleted where the version still matches. Where the database refuses a set, it is halved until one bad row
 costs only itself.
 """
 
@@ -15,7 +15,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
 from admin_ext.access.fields import fields as field_rights
-from admin_ext.access.rights import NotPermitted, access_of, check_inside, restrict
+from admin_ext.access.rights import NotPermitted, check_inside, may_add, restrict
 from admin_ext.access.scope_keys import scope_keys
 from admin_ext.lookups import as_array
 from admin_ext.plans.documents import TypedColumns
@@ -28,6 +28,8 @@ CHUNK = 5000
 ROW_CHUNK = 50
 MOVED = "Somebody changed this row after the plan was made. Nothing was overwritten."
 TAKEN = "A row of this name was made after the plan was made."
+# At which end of a foreign key a table stands, as pg_constraint says it.
+OWN, NAMING = "conrelid", "confrelid"
 CREATED = "p.plan_id = %s AND p.number BETWEEN %s AND %s AND p.action = 'create'"
 
 Failures = dict[int, tuple[Action, str]]
@@ -68,7 +70,7 @@ class Applier:
 
 
 class SetBased(Applier):
-    """Creates and updates as sets, model by model."""
+    """Creates, updates and deletes as sets, model by model."""
 
     def __init__(self, plan: Plan, *, rehearsing: bool = False) -> None:
         super().__init__(plan)
@@ -103,7 +105,7 @@ class Table:
         self.name = model._meta.db_table
         self.written = written
         self.may_be_taken = may_be_taken
-        self.relations: str | None = None
+        self.foreign_keys: dict[str, str] = {}
         self.inserting: tuple[str, TypedColumns] | None = None
         # Those that follow from what is written; others the database fills row by row.
         through = written.get(Action.CREATE, ())
@@ -122,14 +124,17 @@ class Table:
     def _apply(self, rows: list[PlannedRow], actor: Any) -> Failures:
         creates = [row for row in rows if row.action == Action.CREATE]
         updates = [row for row in rows if row.action == Action.UPDATE]
-        return (self._create(creates, actor) if creates else {}) | (self._change(updates, actor) if updates else {})
+        deletes = [row for row in rows if row.action == Action.DELETE]
+        failures = self._create(creates, actor) if creates else {}
+        failures |= self._change(updates, actor) if updates else {}
+        return failures | (self._remove(deletes, actor) if deletes else {})
 
     def _create(self, rows: list[PlannedRow], actor: Any) -> Failures:
-        if not access_of(actor).holds(self.model, "add"):
+        if not may_add(actor, self.model):
             lost = f"You have no right to add {self.model._meta.verbose_name_plural} any more."
             return {row.pk: (Action.REFUSED, lost) for row in rows}
         made, taken = self._insert(rows[0].number, rows[-1].number)
-        self._check_relations()
+        self._check_now(OWN)
         check_inside(actor, self.model, made, "add")
         return dict.fromkeys(taken, (Action.DRIFTED, TAKEN))
 
@@ -139,7 +144,7 @@ class Table:
         may = set(allowed.values_list("pk", flat=True))
         failures = self._not_writable(rows, actor)
         changed = self._update([row for row in rows if row.target_id in may and row.pk not in failures])
-        self._check_relations()
+        self._check_now(OWN)
         check_inside(actor, self.model, changed, "change")
         for row in rows:
             if row.target_id not in may:
@@ -148,19 +153,20 @@ class Table:
                 failures[row.pk] = Action.DRIFTED, MOVED
         return failures
 
-    def _check_relations(self) -> None:
-        """Ask about foreign keys now: at the commit it would be too late to say whose row it was."""
+    def _check_now(self, end: str) -> None:
+        """Ask about foreign keys now, those of this table's rows (OWN) or those that name its rows (NAMING): at the commit
+        it would be too late to say whose row it was."""
         with connection.cursor() as cursor:
-            if self.relations is None:
+            if end not in self.foreign_keys:
                 cursor.execute(
                     "SELECT string_agg(quote_ident(conname), ', ') FROM pg_constraint "
-                    "WHERE conrelid = %s::regclass AND contype = 'f' AND condeferrable",
+                    f"WHERE {end} = %s::regclass AND contype = 'f' AND condeferrable",
                     [f'"{self.name}"'],
                 )
-                self.relations = cursor.fetchone()[0] or ""
-            if self.relations:
-                cursor.execute(f"SET CONSTRAINTS {self.relations} IMMEDIATE")
-                cursor.execute(f"SET CONSTRAINTS {self.relations} DEFERRED")
+                self.foreign_keys[end] = cursor.fetchone()[0] or ""
+            if named := self.foreign_keys[end]:
+                cursor.execute(f"SET CONSTRAINTS {named} IMMEDIATE")
+                cursor.execute(f"SET CONSTRAINTS {named} DEFERRED")
 
     def _not_writable(self, rows: list[PlannedRow], actor: Any) -> Failures:
         """Rows that would write a column which the actor may not write (any more)."""
@@ -275,6 +281,35 @@ class Table:
         with connection.cursor() as cursor:
             keys = as_array([row.pk for row in rows])
             cursor.execute(sql, [self.plan.pk, rows[0].number, rows[-1].number, keys])
+            return {row[0] for row in cursor.fetchall()}
+
+    def _remove(self, rows: list[PlannedRow], actor: Any) -> Failures:
+        targets = [row.target_id for row in rows]
+        allowed = restrict(self.model._default_manager.filter(pk__any_of=targets), actor, "delete")
+        may = set(allowed.values_list("pk", flat=True))
+        there = set(self.model._base_manager.filter(pk__any_of=targets).values_list("pk", flat=True))
+        gone = self._delete([row for row in rows if row.target_id in may])
+        self._check_now(NAMING)
+        lost = there - may
+        failures: Failures = {}
+        for row in rows:
+            if row.target_id in lost:
+                failures[row.pk] = Action.REFUSED, "You have no right to delete this row any more."
+            elif row.target_id not in gone:
+                failures[row.pk] = Action.DRIFTED, MOVED
+        return failures
+
+    def _delete(self, rows: list[PlannedRow]) -> set[int]:
+        """Returns the keys of the rows that were still at the version that the plan saw."""
+        if not rows:
+            return set()
+        sql = f"""
+            DELETE FROM "{self.name}" t USING plans_planrow p
+            WHERE p.id = ANY(%s) AND t.id = p.target_id AND t.version = p.version
+            RETURNING t.id
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [[row.pk for row in rows]])
             return {row[0] for row in cursor.fetchall()}
 
 

@@ -105,6 +105,15 @@ class Entities:
             ignore=tuple(data.get("ignore", ())),
         )
 
+    @staticmethod
+    def models_of(mapping: dict[str, Any] | None) -> set[type[models.Model]]:
+        """The models that a mapping, as it is kept, fills beside each other; none where it fills one."""
+        return (
+            {apps.get_model(each["resource"]) for each in mapping["entities"]}
+            if mapping and is_flat(mapping)
+            else set()
+        )
+
     def to_json(self) -> dict[str, Any]:
         return {
             "document": list(self.document),

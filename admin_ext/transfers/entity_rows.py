@@ -140,13 +140,20 @@ class EntityRows:
         keys: dict[int, str] = {}
         self.proposed = {}
         for number, (key, group, each) in zip(numbered(len(new)), new, strict=True):
-            errors = [{name: said for name, said in error.items() if name != "line"} for error in group.errors]
             line = group.errors[0]["line"] if group.errors else group.line
-            proposals.append(Proposal(number=number, line=line, values=each, errors=errors))
+            proposals.append(Proposal(number=number, line=line, values=each, errors=list(group.errors)))
             keys[number], self.proposed[number] = key, group
         drafts = self.differ.diff(proposals, actor=actor) if proposals else []
+        for draft in drafts:
+            for said in draft.errors or ():
+                self._say_where(said, self.proposed[draft.number])
         self._settle(proposals, drafts, actor)
         return drafts, keys
+
+    def _say_where(self, said: dict[str, Any], group: Group) -> None:
+        """On which line stands what an error is about, so that it can be corrected there."""
+        if "line" not in said and (line := group.lines.get(said.get("field", ""))):
+            said["line"] = line
 
     def _settle(self, proposals: list[Proposal], drafts: list[DraftRow], actor: Any) -> None:
         """Keep keys free for the new rows, and remember those that cannot be."""

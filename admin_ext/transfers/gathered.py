@@ -21,6 +21,7 @@ TABLES = """
     CREATE TABLE planned (model TEXT, name TEXT, id INTEGER, errors TEXT, PRIMARY KEY (model, name)) WITHOUT ROWID;
     CREATE TABLE documents (name TEXT PRIMARY KEY, lines INTEGER, bad_line INTEGER) WITHOUT ROWID;
     CREATE TABLE rows_of (name TEXT, number INTEGER, PRIMARY KEY (name, number)) WITHOUT ROWID;
+    CREATE TABLE corrected (line INTEGER PRIMARY KEY, told TEXT);
 """
 CACHE = 16 << 10  # KiB
 
@@ -149,6 +150,20 @@ class Gathered:
         for name, line in bad:
             rows = self.store.execute("SELECT number FROM rows_of WHERE name = ? ORDER BY number", [name])
             yield name, line, [number for (number,) in rows]
+
+    # -- what a reviewer did -----------------------------------------------------------------------
+
+    def keep_corrected(self, lines: Iterable[tuple[int, str]]) -> int:
+        """Lines of the file and what was done to each; returns how many."""
+        return self.store.executemany("INSERT OR REPLACE INTO corrected VALUES (?, ?)", lines).rowcount
+
+    def corrected(self, lines: Iterable[int]) -> dict[int, str]:
+        """What was done to these lines, as far as anything was."""
+        found = self.store.execute(
+            "SELECT line, told FROM corrected WHERE line IN (SELECT value FROM json_each(?))",
+            [orjson.dumps(list(lines)).decode()],
+        )
+        return dict(found.fetchall())
 
 
 def _listed(names: Iterable[str]) -> str:

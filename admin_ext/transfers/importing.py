@@ -27,6 +27,7 @@ from admin_ext.transfers.cells import as_kept
 from admin_ext.transfers.comparing import differ_of
 from admin_ext.transfers.entities import Entities, check_mapping, is_flat
 from admin_ext.transfers.flat import draft_flat
+from admin_ext.transfers.lines import lines_alike
 from admin_ext.transfers.mapping import Extractor, Mapping, MappingNotUsable
 from admin_ext.transfers.models import Profile
 from admin_ext.transfers.reading import FileNotReadable, Limits, Row, Table, in_batches, open_table, read_ahead
@@ -130,8 +131,14 @@ class ImportSource(Source):
             tally(plan)
 
     def keeps_cells(self, plan: Plan) -> bool:
-        # A row of a file that fills several entities is many rows of its plan.
-        return "columns" in (plan.parameters.get("mapping") or {})
+        return bool({"columns", "entities"} & set(plan.parameters.get("mapping") or {}))
+
+    def is_made_again(self, plan: Plan) -> bool:
+        # A row of a file that fills several entities is many rows of its plan, and each may stand for many lines.
+        return is_flat(plan.parameters.get("mapping"))
+
+    def alike(self, plan: Plan, row: PlanRow, line: PlanRow, position: int) -> list[PlanRow]:
+        return lines_alike(plan, row, line, position)
 
     def recheck(self, plan: Plan, rows: list[PlanRow], actor: Any) -> list[DraftRow]:
         check_columns(actor, plan.get_model(), plan.parameters["mapping"]["columns"])

@@ -50,17 +50,23 @@ def recheck_rows(plan: Plan, rows: list[PlanRow], actor: Any) -> list[DraftRow]:
     return drafts
 
 
-def positions_of(plan: Plan) -> dict[str, int]:
-    """Where the column of a field stands in the file: by the field's name, and by what the file calls it."""
-    found = {name: position for position, name in reversed(list(enumerate(plan.header)))}
-    folded = {name.casefold(): position for name, position in found.items()}
-    for name, rule in plan.parameters.get("mapping", {}).get("columns", {}).items():
-        for called in (rule.get("from"), *rule.get("aliases", ())):
-            position = folded.get(str(called).casefold())
-            if called and position is not None:
-                found.setdefault(name, position)
+def positions_of(plan: Plan, label: str = "") -> tuple[dict[str, int], dict[str, int]]:
+    """Where columns stand in the file: those of the fields of a model, by name, and all by what the file calls them.
+
+    The model is that of the label, or the plan's own.
+    """
+    called = {name: position for position, name in reversed(list(enumerate(plan.header)))}
+    folded = {name.casefold(): position for name, position in called.items()}
+    mapping = plan.parameters.get("mapping", {})
+    entities = [each for each in mapping.get("entities", ()) if each["resource"] == (label or plan.model)]
+    fields: dict[str, int] = {}
+    for name, rule in (rule for each in entities or [mapping] for rule in each.get("columns", {}).items()):
+        for alias in (rule.get("from"), *rule.get("aliases", ())):
+            position = folded.get(str(alias).casefold())
+            if alias and position is not None:
+                fields.setdefault(name, position)
                 break
-    return found
+    return fields, called
 
 
 def _fitted(row: PlanRow, width: int) -> list[Any] | None:

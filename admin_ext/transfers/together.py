@@ -43,15 +43,18 @@ def refuse_together(plan: Plan, kept: Gathered, leaves_from: int, called: str) -
 def tally(plan: Plan) -> None:
     """Write into the plan what became of the rows of each entity, and of the lines of the file; to be saved by who asks.
 
-    `plan.parameters["entities"]`: [{"model", "counts"}]; `plan.parameters["lines"]`: {"read", "accepted", "rejected"}.
+    `plan.parameters["entities"]`: [{"model", "counts"}]; `plan.parameters["lines"]`: {"read", "accepted", "rejected"},
+    and "dropped" where a reviewer left lines out: the first is the sum of the others.
     """
     entities = Entities.from_json(plan.parameters["mapping"])
     leaves = {each.label for each in entities.leaves}
     counts: dict[str, Counter[str]] = {}
+    dropped = 0
     for model, action, outcome, rows in (
         plan.rows.order_by().values_list("model", "action", "outcome").annotate(n=Count("id"))
     ):
         counts.setdefault(model, Counter())[outcome or action] += rows
+        dropped += rows if action == Action.LEFT and model in leaves else 0
     lines = sum((of_model for model, of_model in counts.items() if model in leaves), Counter[str]())
     accepted = sum(lines[action] for action in DONE)
     plan.parameters["entities"] = [
@@ -62,5 +65,6 @@ def tally(plan: Plan) -> None:
     plan.parameters["lines"] = {
         "read": lines.total(),
         "accepted": accepted,
-        "rejected": lines.total() - accepted,
+        "rejected": lines.total() - accepted - dropped,
+        **({"dropped": dropped} if dropped else {}),
     }

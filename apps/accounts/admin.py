@@ -146,4 +146,5 @@ class TeamAdmin(ModelAdmin):
     list_display = ["code", "name", "lead"]
     list_select_related = ["lead"]
     fields = ["code", "name", "lead"]
+    bulk_edit_fields = ("lead",)
     inlines = [TeamMembershipInline]

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.db.backends.signals import connection_created
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -91,6 +92,8 @@ def serve(job_id: int, doom: Doom, *, lease: float, log: Path) -> None:
     )  # many chunks in small files too
     _tell_stages(doom)
     connection.execute_wrappers.append(doom)
+    # Threads of the worker have connections of their own.
+    connection_created.connect(lambda connection, **_: _watch(connection, doom), weak=False)
     code = FAULT
     try:
         code = _work(job_id, doom, starter)
@@ -103,6 +106,11 @@ def serve(job_id: int, doom: Doom, *, lease: float, log: Path) -> None:
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _watch(connection: Any, doom: Doom) -> None:
+    if doom not in connection.execute_wrappers:
+        connection.execute_wrappers.append(doom)
 
 
 def _work(job_id: int, doom: Doom, starter: int) -> int:

@@ -24,6 +24,7 @@ from admin_ext.admin.plan_entities import shown_entities
 from admin_ext.admin.plan_rows import (
     COLOURS,
     Asked,
+    WrongCells,
     cell_of,
     columns_with_errors,
     correction_log,
@@ -36,13 +37,14 @@ from admin_ext.admin.screens.undoing import buckets_of, undo_url
 from admin_ext.audit.access_log import note_access
 from admin_ext.audit.models import Access
 from admin_ext.plans.applying import apply_plan, discard_plan
-from admin_ext.plans.correcting import FAILED, correct_rows, drop_rows, submit_recheck, take_rows_back
+from admin_ext.plans.correcting import FAILED, correct_rows, drop_rows, droppable, submit_recheck, take_rows_back
 from admin_ext.plans.making import sources
 from admin_ext.plans.models import Action, Mode, Plan
 from admin_ext.services import ReasonMissing, Refused
 from admin_ext.transfers.failures import suffix, write_corrected_rows, write_failed_rows
 from admin_ext.transfers.previewing import is_mappable, look_again_at
 
+KEPT_ONLY = "It is kept. Check it when all is put in: until then the plan is not applied."
 STATE_COLOURS = {"ready": "warning", "applied": "success", "failed": "danger", "making": "info", "applying": "info"}
 
 
@@ -116,15 +118,16 @@ class PlanAdmin(ReadOnlyModelAdmin):
             raise Http404
         asked, done = request.POST.get("do", ""), ""
         ticked = [int(each) for each in request.POST.getlist("row") if each.isdecimal() and len(each) < 18]
+        seen = _seen(request, plan)
         try:
             if asked == "drop":
-                done = f"{drop_rows(actor=person, plan=plan, numbers=ticked):,} rows were dropped."
-            elif asked.startswith("drop_all:") and asked.partition(":")[2] in Action.values:
-                done = f"{drop_rows(actor=person, plan=plan, outcome=asked.partition(':')[2]):,} rows were dropped."
+                done = f"{drop_rows(actor=person, plan=plan, numbers=ticked, seen=seen):,} rows were dropped."
+            elif asked.startswith("drop_all:") and (outcome := asked.partition(":")[2]) in Action.values:
+                done = f"{drop_rows(actor=person, plan=plan, outcome=outcome, seen=seen):,} rows were dropped."
             elif asked == "take_back":
-                done = f"{take_rows_back(actor=person, plan=plan, numbers=ticked):,} rows were taken back."
+                done = f"{take_rows_back(actor=person, plan=plan, numbers=ticked, seen=seen):,} rows were taken back."
             elif asked == "recheck":
-                submit_recheck(actor=person, plan=plan)
+                submit_recheck(actor=person, plan=plan, seen=seen)
             else:
                 done = self._correct(request, plan)
         except (Refused, NotPermitted) as error:
@@ -156,9 +159,13 @@ class PlanAdmin(ReadOnlyModelAdmin):
         if plan is None or plan.created_by_id != request.user.pk:
             raise Http404
         row = plan.rows.filter(number=number).first()
-        if row is None or not row.raw or not self._may_correct(request, plan):
+        if row is None or not self._may_correct(request, plan):
             raise Http404
-        width = max(len(plan.header), len(row.raw))
+        # A row that many lines are about is corrected in the line that its errors speak of.
+        line = row if row.raw else WrongCells(plan, [row], request.user).line_of(row, {})
+        if line is None or not line.raw:
+            raise Http404
+        width = max(len(plan.header), len(line.raw))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -167,8 +174,10 @@ class PlanAdmin(ReadOnlyModelAdmin):
             "plan": plan,
             "row": row,
             "each": shown_rows([row], plan, request.user, corrects=True)[0],
-            "cells": [cell_of(row, plan, position) for position in range(width)],
-            "log": correction_log(row, plan, request.user),
+            "cells": [cell_of(line, plan, position, of=row) for position in range(width)],
+            "line": line,
+            "is_made_again": sources[plan.source].is_made_again(plan),
+            "log": correction_log(line, plan, request.user),
             "is_open": row.action in FAILED,
             "back": _address(plan),
             "input_classes": " ".join(INPUT_CLASSES),
@@ -192,10 +201,15 @@ class PlanAdmin(ReadOnlyModelAdmin):
         return HttpResponseRedirect(reverse("admin:plans_plan_change", args=[key]))
 
     def _correct(self, request: HttpRequest, plan: Plan) -> str:
-        cells = posted_cells(request, plan)
+        cells, alike = posted_cells(request, plan)
+        checks, seen = request.POST.get("do") != "keep", _seen(request, plan)
         if not cells:
+            if checks and plan.is_unchecked:
+                submit_recheck(actor=request.user, plan=plan, seen=seen)
             return ""
-        correct_rows(actor=request.user, plan=plan, cells=cells)
+        corrected = correct_rows(actor=request.user, plan=plan, cells=cells, alike=alike, seen=seen, checks=checks)
+        if corrected.is_unchecked:
+            return KEPT_ONLY if not checks else ""
         bad = plan.rows.filter(number__in=list(cells), action__in=FAILED).count()
         good = len(cells) - bad
         told = f"{good:,} {'row is' if good == 1 else 'rows are'} right now." if good else ""
@@ -267,6 +281,7 @@ class PlanAdmin(ReadOnlyModelAdmin):
             "any_column": asked.address(column=""),
             "rows": shown_rows(page, plan, request.user, corrects=corrects),
             "corrects": corrects,
+            "is_made_again": corrects and sources[plan.source].is_made_again(plan),
             "without_term": asked.address(term=""),
             "drop_all": _drop_all(plan, asked.outcome),
             "input_classes": " ".join(INPUT_CLASSES),
@@ -293,6 +308,14 @@ def confirmation_of(plan: Plan) -> str:
     return str(plan.good) if is_bulk else ""
 
 
+def _seen(request: HttpRequest, plan: Plan) -> int | None:
+    """Which revision of a plan was looked at; the rows of a plan that is made again are other rows afterwards."""
+    told = request.POST.get("seen", "")
+    if told.isdecimal() and len(told) < 18:
+        return int(told)
+    return -1 if sources[plan.source].is_made_again(plan) else None
+
+
 def _address(plan: Plan) -> str:
     return reverse("admin:plans_plan_change", args=[plan.pk])
 
@@ -300,7 +323,10 @@ def _address(plan: Plan) -> str:
 def _drop_all(plan: Plan, outcome: str) -> dict[str, Any] | None:
     if not outcome or outcome == Action.LEFT or not plan.counts.get(outcome):
         return None
-    return {"value": f"drop_all:{outcome}", "number": plan.counts[outcome], "label": Action(outcome).label}
+    number = plan.counts[outcome]
+    if sources[plan.source].is_made_again(plan):
+        number = droppable(plan, plan.rows.filter(action=outcome)).count()
+    return {"value": f"drop_all:{outcome}", "number": number, "label": Action(outcome).label} if number else None
 
 
 def _notes(plan: Plan, user: Any) -> list[str]:

@@ -13,7 +13,8 @@ from admin_ext.audit.context import change_set
 from admin_ext.audit.models import ChangeSet
 from admin_ext.jobs.models import Job
 from admin_ext.jobs.running import run_job
-from admin_ext.plans.applying import PlanHasBadRows, apply_plan
+from admin_ext.jobs.services import cancel_job, retry_job
+from admin_ext.plans.applying import PlanHasBadRows, apply_plan, discard_plan
 from admin_ext.plans.models import Plan
 from admin_ext.transfers.importing import submit_import
 from apps.customers.models import Customer
@@ -147,6 +148,35 @@ class TestRights:
         plan = planned(analyst, "code,name,status\nA1,N,closed\n")
         assert plan.counts == {"refused": 1}
         assert "never moves it" in plan.rows.get().errors[0]["message"]
+
+
+class TestCancelledBeforeItBegan:
+    """No worker ends a job that never began."""
+
+    def test_a_plan_that_was_to_be_made_says_so_and_can_be_made_after_all(self, analyst):
+        RegionFactory(code="NORD")
+        source = ContentFile((HEADER + "A1,N,NORD,1\n").encode())
+        plan = submit_import(actor=analyst, source=source, name="file.csv", resource="customers.Customer")
+        cancel_job(actor=analyst, job=plan.making)
+        plan.refresh_from_db()
+        assert (plan.state, plan.notes) == (Plan.State.FAILED, ["It was cancelled."])
+        retry_job(actor=analyst, job=Job.objects.get(pk=plan.making_id))
+        run_job(plan.making_id)
+        plan.refresh_from_db()
+        assert (plan.state, plan.counts) == (Plan.State.READY, {"create": 1})
+
+    def test_a_plan_that_was_to_be_applied_is_its_reviewers_again(self, analyst):
+        RegionFactory(code="NORD")
+        plan = apply_plan(actor=analyst, plan=planned(analyst, HEADER + "A1,N,NORD,1\n"), mode="keep_good")
+        first = cancel_job(actor=analyst, job=plan.applying)
+        plan.refresh_from_db()
+        assert plan.state == Plan.State.READY
+        discard_plan(actor=analyst, plan=plan)
+        retry_job(actor=analyst, job=first)
+        run_job(first.pk)
+        first.refresh_from_db()
+        assert first.state == Job.State.FAILED and "is discarded. Apply it from its own page" in first.error
+        assert not Customer.objects.filter(code="A1").exists()
 
 
 class TestApplying:

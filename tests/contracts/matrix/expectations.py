@@ -18,6 +18,7 @@ from admin_ext.admin.options import ReadOnlyModelAdmin
 from admin_ext.models import Record
 from admin_ext.plans.reverting import is_revertible
 from admin_ext.transfers.resources import has_resource
+from apps.accounts.models import Team, User
 from tests.contracts.matrix.people import EVERYWHERE, Person
 from tests.contracts.matrix.rows import Row
 
@@ -256,9 +257,18 @@ def _bulk(case: Case) -> str:
     if case.chosen == "unsigned":
         return NOT_THERE
     verb = case.chosen
+    if verb == "edit" and _joins(case):
+        return OK
     right = "change" if verb == "edit" else verb.right if verb else None
     offered = verb != "edit" or case.model_admin.bulk_edit_fields
     return OK if right and offered and holds_any(case.person, right, case.model_admin.model) else REFUSED
+
+
+def _joins(case: Case) -> bool:
+    """Whether the person may add to a team, or take from one: the only relation whose pairs a bulk edit writes."""
+    if case.model_admin.model not in (Team, User):
+        return False
+    return all(holds_any(case.person, *each) for each in (("change", Team), ("view", Team), ("view", User)))
 
 
 def _document(case: Case) -> str:

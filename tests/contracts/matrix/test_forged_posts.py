@@ -254,6 +254,10 @@ def _of_verbs(world: World, model_admin: Any, own: Row, foreign: Row | None) -> 
         for name in (*model_admin.bulk_edit_fields, "id", "version", "status", "is_superuser"):
             change = {f"do-{name}": "set", f"value-{name}": "1", "reason": "Forged", "_go": "1"}
             yield page(model_admin, "bulk", "edit"), {**change, "selection": token}
+        for name in ("groups", "user_set", "members", "teams"):
+            for key in (own.key, MISSING, *BAD[:6]):
+                join = {f"do-{name}": "add", f"rows-{name}": [key], "reason": "Forged", "_go": "1"}
+                yield page(model_admin, "bulk", "edit"), {**join, "selection": token}
 
 
 def _selections(world: World, model_admin: Any, own: Row, foreign: Row | None) -> list[str]:

@@ -17,7 +17,7 @@ from opsadmin.embedded.scratch import scratch_database
 # Kinds of test that take long or need more than Python; each is run by its mark.
 SLOW_MARKS = ("journey", "kill", "matrix", "corpus", "tamper", "integration")
 # Kinds that the checks before a landing run in a small number only: see docs/engineers.md.
-OWED_MARKS = ("rights", "long")
+OWED_MARKS = ("rights", "long", "office")
 # How the names of the suite's migrated databases begin (tests/databases.py).
 TEMPLATES = "opsadmin_template_"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -12,7 +12,7 @@ from opsadmin.embedded.quality import OWED_MARKS, SLOW_MARKS, find_browser, pyte
 
 FAST = (
     "not journey and not kill and not matrix and not corpus and not tamper and not integration and not rights"
-    " and not long"
+    " and not long and not office"
 )
 
 

@@ -135,6 +135,11 @@ class Person:
         labelled = self.main.get_by_label(re.compile(rf"^\s*{re.escape(label)}\s*\*?\s*$"))
         return labelled.and_(self.page.locator("xpath=//*[not(@name='_column')]")).first
 
+    def choose(self, label: str, choice: str) -> None:
+        """Choose in a filter, whether or not the number of rows that a choice would leave has come into its words."""
+        option = self.field(label).locator("option").filter(has_text=re.compile(rf"^{re.escape(choice)}( \(.+\))?$"))
+        self.field(label).select_option(value=option.get_attribute("value"))
+
     def press(self, name: str) -> None:
         self.main.get_by_role("button", name=name).click()
 

@@ -81,7 +81,7 @@ def test_operator_finds_no_trace_of_other_regions(meet, house):
 def open_a_draft(olga: Person) -> str:
     olga.open("Orders")
     olga.show_filters()
-    olga.field("State").select_option(label="Draft")
+    olga.choose("State", "Draft")
     olga.press("Apply Filters")
     olga.search("SO-")
     olga.sees("State: Draft")

@@ -7,10 +7,11 @@ in MB, the rows, and the bytes of the file.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import threading
 import time
+
+from benchmarks.memory import peak_memory
 
 COLUMNS = [
     "number", "customer", "warehouse", "ordered_on", "required_on", "customer_reference", "ship_to_name", "ship_to_city",
@@ -54,7 +55,7 @@ def export(format: str) -> dict[str, float]:
     return {
         "seconds": seconds,
         "progress": told[0],
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory": peak_memory(),
         "rows": made.rows,
         "bytes": size,
     }

@@ -6,11 +6,12 @@ Prints one line of JSON: the seconds to make the plan and to apply it, and the p
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks.memory import peak_memory
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def import_file(path: Path, expected: dict[str, int]) -> dict[str, float]:
         "making": making,
         "applying": applying,
         "seconds": making + applying,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory": peak_memory(),
     }
 
 

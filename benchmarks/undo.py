@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 from benchmarks import database
 from benchmarks.imports import _make_world, _write_file
+from benchmarks.memory import peak_memory
 
 
 def main(arguments: list[str]) -> int:
@@ -65,7 +65,7 @@ def _measure(path: Path, options: argparse.Namespace) -> dict[str, Any]:
         "restored": options.rows - Order.objects.count(),
         "left": Order.objects.count(),
         "named": sum("colleague" in row.errors[0]["message"] for row in kept.iterator()),
-        "rss_mb": _rss(),
+        "rss_mb": round(peak_memory()),
     }
     if options.again:
         _say("the undo of the undo")
@@ -136,10 +136,6 @@ def _edit(number: int) -> None:
     for key in keys[:: max(1, len(keys) // number)][:number]:
         with change_set(actor=colleague, door="form", verb="orders.change_order"):
             Order.objects.filter(pk=key).update(customer_reference="Changed since")
-
-
-def _rss() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _print(result: dict[str, Any]) -> None:

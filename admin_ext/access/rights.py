@@ -126,7 +126,7 @@ def check_inside(user: Any, model: type[models.Model], keys: Iterable[int], acti
     ask_guards(user, model, keys, action)
     if user.has_perm(permission(whole_of(model), "handover")):
         return
-    rows = model._default_manager.filter(pk__any_of=keys)
+    rows = model._default_manager.filter(pk__among_few=keys).order_by()
     if (allowed := restrict(rows, user, action)) is rows:
         return
     inside = allowed.count()

@@ -216,8 +216,12 @@ def _models(plan: Plan, rows: Sequence[Any]) -> set[type[models.Model]]:
 
 
 def _next_rows(run: Run, plan: Plan, apply: Applier) -> Sequence[Any]:
-    rows = PlanRow.objects.filter(plan=plan, number__gt=run.job.cursor.get("number", 0), action__in=GOOD)
-    return apply.read(rows.order_by("number")[: apply.size])
+    """The next rows that are good, found among as many numbers as should hold them: of a plan whose rows were never
+    counted the planner expects few, and would read and sort all that are left for each chunk."""
+    reached = run.job.cursor.get("number", 0)
+    left = PlanRow.objects.filter(plan=plan, number__gt=reached, action__in=GOOD).order_by("number")
+    window = apply.size * max(plan.total, 1) // max(plan.good, 1)
+    return apply.read(left.filter(number__lte=reached + window)[: apply.size]) or apply.read(left[: apply.size])
 
 
 def _write_down(failures: Failures) -> None:

@@ -272,16 +272,17 @@ class Differ:
     def _existing(self, batch: list[Proposal], cleaned: list[dict[str, Any]]) -> dict[Any, dict[str, Any]]:
         names = [field.attname for field in self.fields.values()]
         versioned = ["version"] if any(f.name == "version" for f in self.model._meta.fields) else []
-        rows = self.model._base_manager.all()
+        rows = self.model._base_manager.order_by()
         if not self.key:
-            rows = rows.filter(pk__any_of=[proposal.target_id for proposal in batch])
+            rows = rows.filter(pk__among_few=[proposal.target_id for proposal in batch])
             return {(row["pk"],): row for row in rows.values("pk", *versioned, *names)}
         attnames = [self.model._meta.get_field(name).attname for name in self.key]
         for name, attname in zip(self.key, attnames, strict=True):
             wanted = {values.get(name) for values in cleaned}
             if None in wanted and name != self.key[0]:
                 break  # a blank is no value that a row could be found by; it is compared here
-            rows = rows.filter(**{f"{attname}__any_of": list(wanted - {None})})
+            lookup = "among_few" if name == self.key[0] else "any_of"
+            rows = rows.filter(**{f"{attname}__{lookup}": list(wanted - {None})})
             if len(wanted) > FEW and len(self.key) > 1:
                 break  # the first key narrows enough; the rest is compared here
         found = list(rows.values("pk", *versioned, *dict.fromkeys([*names, *attnames])))
@@ -293,13 +294,13 @@ class Differ:
         keys = [row["pk"] for row in existing.values()]
         if not keys:
             return set()
-        rows = restrict(self.model._default_manager.filter(pk__any_of=keys), self.actor, action)
+        rows = restrict(self.model._default_manager.filter(pk__among_few=keys).order_by(), self.actor, action)
         return set(rows.values_list("pk", flat=True))
 
     def _refuse_without_right(self, drafts: list[DraftRow]) -> None:
         changed = [draft for draft in drafts if draft.action == Action.UPDATE]
         if changed:
-            rows = self.model._default_manager.filter(pk__any_of=[draft.target_id for draft in changed])
+            rows = self.model._default_manager.filter(pk__among_few=[draft.target_id for draft in changed]).order_by()
             rows = restrict(rows, self.actor, "change")
             if self.action != "change":
                 rows = restrict(rows, self.actor, self.action)

@@ -140,7 +140,7 @@ class Table:
 
     def _change(self, rows: list[PlannedRow], actor: Any) -> Failures:
         targets = [row.target_id for row in rows]
-        allowed = restrict(self.model._default_manager.filter(pk__any_of=targets), actor, "change")
+        allowed = restrict(self.model._default_manager.filter(pk__among_few=targets).order_by(), actor, "change")
         may = set(allowed.values_list("pk", flat=True))
         failures = self._not_writable(rows, actor)
         changed = self._update([row for row in rows if row.target_id in may and row.pk not in failures])
@@ -285,9 +285,9 @@ class Table:
 
     def _remove(self, rows: list[PlannedRow], actor: Any) -> Failures:
         targets = [row.target_id for row in rows]
-        allowed = restrict(self.model._default_manager.filter(pk__any_of=targets), actor, "delete")
+        allowed = restrict(self.model._default_manager.filter(pk__among_few=targets).order_by(), actor, "delete")
         may = set(allowed.values_list("pk", flat=True))
-        there = set(self.model._base_manager.filter(pk__any_of=targets).values_list("pk", flat=True))
+        there = set(self.model._base_manager.filter(pk__among_few=targets).order_by().values_list("pk", flat=True))
         gone = self._delete([row for row in rows if row.target_id in may])
         self._check_now(NAMING)
         lost = there - may

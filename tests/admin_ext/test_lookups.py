@@ -45,11 +45,16 @@ def test_the_planner_is_not_told_how_many_few_are():
     keys = list(Permission.objects.values_list("pk", flat=True))
     assert set(Permission.objects.filter(pk__among_few=keys[:7]).values_list("pk", flat=True)) == set(keys[:7])
     assert not Permission.objects.filter(pk__among_few=[]).exists()
+    texts = list(Permission.objects.values_list("codename", flat=True)[:7])
+    assert set(Permission.objects.filter(codename__among_few=texts).values_list("codename", flat=True)) == set(texts)
+    assert not Permission.objects.filter(codename__among_few=[]).exists()
 
-    def expected(lookup, count):
-        rows = Permission.objects.filter(**{f"pk__{lookup}": keys[:count]}).order_by()
+    def expected(lookup, count, column="pk"):
+        wanted = Permission.objects.values_list(column, flat=True)[:count]
+        rows = Permission.objects.filter(**{f"{column}__{lookup}": list(wanted)}).order_by()
         return json.loads(rows.explain(format="json"))[0]["Plan"]["Plan Rows"]
 
     assert len(keys) > 100
     assert expected("any_of", 100) > expected("any_of", 5)
     assert expected("among_few", 100) == expected("among_few", 5)
+    assert expected("among_few", 100, "codename") == expected("among_few", 5, "codename")

@@ -2,7 +2,7 @@
 
 Pages of a hundred rows through gunicorn, asked for by one client and by eight, as an operator who sees a quarter of the
 orders: the first, filtered, searched, deep down, the last. The two sizes and stock take turns, so that all meet the same
-weather. Stock (unfold, guardian, simple-history) shows all orders of the same tables, without login, session or scopes.
+weather. Stock (unfold, guardian, simple-history) shows all orders of the same tables to a superuser, without scopes.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _compared(servers: dict[str, Server], addresses: dict[str, str], rounds: int
 
 def _beside_stock(held: Any, names: dict[str, str], sizes: dict[str, int], ours: Server, rounds: int) -> dict[str, Any]:
     """The page of a hundred rows at the small size, ours and stock's by turns; and stock's pages at the big size."""
-    small = held.enter_context(_serving(names["small"], "benchmarks.stock_list.server"))
+    small = held.enter_context(_serving_stock(names["small"]))
     took: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds * 3):
         took[0].append(ours.ask("/orders/order/"))
@@ -141,7 +141,7 @@ def _beside_stock(held: Any, names: dict[str, str], sizes: dict[str, int], ours:
         "stock_kb": small.size // 1000,
         "size_ratio": round(ours.size / small.size, 2),
     }
-    big = held.enter_context(_serving(names["big"], "benchmarks.stock_list.server"))
+    big = held.enter_context(_serving_stock(names["big"]))
     pages = {}
     for page, query in STOCK_PAGES.items():
         address = f"/stock_list/order/{query.format(last=sizes['big'] // 100)}"
@@ -171,6 +171,15 @@ def _side(name: str) -> dict[str, Any]:
 
 def _environment(name: str) -> dict[str, str]:
     return os.environ | {"DATABASE_URL": database.url(name), "DJANGO_SETTINGS_MODULE": "opsadmin.settings.test"}
+
+
+@contextlib.contextmanager
+def _serving_stock(name: str) -> Iterator[Server]:
+    command = [sys.executable, "-m", "benchmarks.stock_list.sign_in"]
+    told = subprocess.run(command, env=_environment(name), check=True, stdout=subprocess.PIPE, text=True)
+    with _serving(name, "benchmarks.stock_list.server") as server:
+        server.cookie = told.stdout.strip()
+        yield server
 
 
 @contextlib.contextmanager

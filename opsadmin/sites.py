@@ -63,6 +63,14 @@ class OpsAdminSite(UnfoldAdminSite):
         with change_set(actor=request.user, door=Door.FORM, verb="accounts.change_password"):
             return super().password_change(request, extra_context)
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """Worked out once for a page: its sidebar, its menus and its context all ask."""
+        if app_label is not None:
+            return super().get_app_list(request, app_label)
+        if not hasattr(request, "_opsadmin_apps"):
+            request._opsadmin_apps = super().get_app_list(request)  # type: ignore[attr-defined]
+        return request._opsadmin_apps  # type: ignore[attr-defined]
+
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The command palette: pages, and rows by reference or words; asked anew each time, so a lost right is lost."""
         began = time.monotonic()

@@ -155,6 +155,7 @@ class Access:
         self._rights_granted: dict[GrantTable, dict[str, int]] | None = None
         self._roles: list[int] | None = None
         self._policies: Policies | None = None
+        self._any: dict[tuple[type[models.Model], str], bool] = {}
         self.questions: dict[tuple[type[models.Model], str], Question] = {}
         """What `can` asked about rows, by model and action."""
         self.field_rights: dict[tuple[type[models.Model], str], Any] = {}
@@ -172,8 +173,15 @@ class Access:
 
     def holds_any(self, model: type[models.Model], action: str) -> bool:
         """Does a role, or a grant on some row, give this action on the model?"""
-        if self.holds(model, action) or (owner_field(model) and action in ("view", "change")):
-            return True
+        if (model, action) not in self._any:
+            self._any[model, action] = (
+                self.holds(model, action)
+                or bool(owner_field(model) and action in ("view", "change"))
+                or self._is_granted_any(model, action)
+            )
+        return self._any[model, action]
+
+    def _is_granted_any(self, model: type[models.Model], action: str) -> bool:
         whole = whole_of(model)
         return bool(self.granted(whole, on_whole(action) if whole is not model else action))
 

@@ -11,7 +11,9 @@ from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
 from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelectMultiple
 from django.db import models
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 from unfold import widgets
 from unfold.views import ChangeList
 
@@ -46,6 +48,10 @@ NO_FILTERS = frozenset(
 ) | {VIEW, COLUMNS, SORT, SIZE, DENSITY}
 
 
+# Filters of which none is asked, as HTML: by their FilterSet, their names, and the site that completes related rows.
+_drawn: dict[tuple[type[FilterSet], tuple[str, ...], Any], SafeString] = {}
+
+
 class FilterSetSpec:
     """Shows a whole FilterSet where Django shows one list filter."""
 
@@ -63,6 +69,20 @@ class FilterSetSpec:
         return True
 
     def choices(self, changelist: ChangeList) -> list[dict[str, Any]]:
+        return [{"fields": self._fields(changelist), "facets": f"facets/{changelist.get_query_string()}"}]
+
+    def _fields(self, changelist: ChangeList) -> SafeString:
+        """The filters, drawn. Where none is asked they look alike to everybody who has the same, and are drawn once."""
+        filterset = self.filterset
+        kind = (type(filterset), tuple(filterset.filters), changelist.model_admin.admin_site)
+        if not filterset.is_asked and kind in _drawn:
+            return _drawn[kind]
+        html = self._draw(changelist)
+        if not filterset.is_asked and _offers_the_same_to_all(filterset):
+            _drawn[kind] = html
+        return html
+
+    def _draw(self, changelist: ChangeList) -> SafeString:
         form = self.filterset.form
         for name, field in form.fields.items():
             if isinstance(field, forms.ModelMultipleChoiceField):
@@ -73,7 +93,7 @@ class FilterSetSpec:
                 part.attrs["aria-label"] = f"{field.label}: {ENDS.get(suffix, suffix)}".removesuffix(": ")
         styled(form)
         asked = [(form[name], self._operator(form, name)) for name in self.filterset.filters]
-        return [{"media": form.media, "asked": asked, "facets": f"facets/{changelist.get_query_string()}"}]
+        return render_to_string("admin_ext/filterset_fields.html", {"media": form.media, "asked": asked})
 
     @staticmethod
     def _operator(form: forms.Form, name: str) -> str:
@@ -294,6 +314,13 @@ class FilterSetChangeList(ChangeList):
     def _known(self) -> set[str]:
         filterset_class = self.model_admin.get_filterset_class()
         return filterset_class.parameters(self.user) if filterset_class else set()
+
+
+def _offers_the_same_to_all(filterset: FilterSet) -> bool:
+    """Whether no rows stand in the drawn filters, and nothing that a function finds."""
+    found = any(callable(each.extra.get("choices")) for each in filterset.filters.values())
+    related = [field for field in filterset.form.fields.values() if isinstance(field, forms.ModelChoiceField)]
+    return not found and all(isinstance(field.widget, AutocompleteMixin) for field in related)
 
 
 def ordered_by(order: Any) -> str:

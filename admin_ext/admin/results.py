@@ -11,6 +11,7 @@ import datetime
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -206,10 +207,19 @@ def _field_shown(field: Any, empty: str) -> Callable[[Any], tuple[str, bool]]:
             return conditional_escape(utils.display_for_field(value, field, empty)), short
         key = (type(value), value)
         if key not in memo:
-            memo[key] = _tidy(conditional_escape(utils.display_for_field(value, field, empty)))
+            is_day = type(value) is datetime.date and not field.choices
+            memo[key] = (
+                _day(value) if is_day else _tidy(conditional_escape(utils.display_for_field(value, field, empty)))
+            )
         return memo[key], short
 
     return show
+
+
+@lru_cache(maxsize=4096)
+def _day(day: datetime.date) -> str:
+    """A day, which shows alike on every page."""
+    return conditional_escape(utils.display_for_value(day, ""))
 
 
 def _value_shown(row: Any, name: Any, attribute: Any, value: Any, empty: str, memo: dict[Any, str]) -> str:
@@ -218,15 +228,13 @@ def _value_shown(row: Any, name: Any, attribute: Any, value: Any, empty: str, me
     if label or boolean:
         key = (type(value), value) if isinstance(value, _SAME_LOOKS) or _is_words(value) else None
         if key is None or key not in memo:
-            shown = (
-                utils.display_for_label(value, empty, label)
-                if label
-                else utils.display_for_value(value, empty, boolean)
-            )
-            html = _tidy(conditional_escape(shown))
             if key is None:
-                return html
-            memo[key] = html
+                return _marked(value, label, empty, boolean)
+            if isinstance(value, datetime.date):  # an instant shows otherwise in each zone
+                memo[key] = _marked(value, label, empty, boolean)
+            else:
+                looks = tuple(label.items()) if isinstance(label, dict) else label
+                memo[key] = _marked_again(key, looks, empty, boolean)
         return memo[key]
     if getattr(attribute, "dropdown", False):
         return conditional_escape(utils.display_for_dropdown(row, name, value, empty))
@@ -238,6 +246,18 @@ def _value_shown(row: Any, name: Any, attribute: Any, value: Any, empty: str, me
     if (same := (type(value), str(value))) not in memo:
         memo[same] = conditional_escape(utils.display_for_value(value, empty, boolean))
     return memo[same]
+
+
+def _marked(value: Any, label: Any, empty: str, boolean: bool) -> str:
+    """A label, or the sign of a yes or no."""
+    shown = utils.display_for_label(value, empty, label) if label else utils.display_for_value(value, empty, boolean)
+    return _tidy(conditional_escape(shown))
+
+
+@lru_cache(maxsize=2048)
+def _marked_again(key: tuple[type, Any], looks: Any, empty: str, boolean: bool) -> str:
+    """The same, which is the same on every page."""
+    return _marked(key[1], dict(looks) if isinstance(looks, tuple) else looks, empty, boolean)
 
 
 def _is_words(value: Any) -> bool:

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.db import models
 from django.http import QueryDict
+from django.utils.functional import cached_property
 from django_filters.utils import label_for_filter
 
 from admin_ext.access.fields import treatment_of
@@ -106,6 +107,8 @@ class FilterSet(django_filters.FilterSet):
 
     def filter_queryset(self, queryset: models.QuerySet, *, but: str = "") -> models.QuerySet:
         """The rows that pass each filter, asked by its operator; all filters but one where `but` names it."""
+        if not self.is_asked:
+            return queryset
         given = self.form.cleaned_data
         for name, each in self.filters.items():
             if name == but:
@@ -127,18 +130,26 @@ class FilterSet(django_filters.FilterSet):
             names.update({name}, {f"{name}_{suffix}" for suffix in suffixes if suffix})
         return names | {f"{name}_{SUFFIX}" for name in cls.operators() if name in names}
 
+    @cached_property
+    def is_asked(self) -> bool:
+        """Whether the address says anything of these filters. If not, every row passes, and there is nothing to understand."""
+        return any(name in self.data for name in self.parameters(getattr(self.request, "user", None)))
+
+    def is_valid(self) -> bool:
+        return not self.is_asked or super().is_valid()
+
     def narrowed(self, queryset: models.QuerySet) -> models.QuerySet:
         """The rows that pass; none at all when a value cannot be understood, so that nobody acts on too many."""
         return self.filter_queryset(queryset) if self.is_valid() else queryset.none()
 
     def described(self) -> list[tuple[str, str, str]]:
         """What is active, for people: (parameter, label, value)."""
-        if not self.is_valid():
+        if not self.is_asked or not self.is_valid():
             return []
         active, given, operators = [], self.form.cleaned_data, self.operators()
         for name, each in self.filters.items():
             value, operator = given[name], given.get(f"{name}_{SUFFIX}", "")
-            is_empty = value in (None, "", [], ()) or (hasattr(value, "exists") and not value)
+            is_empty = value.query.is_empty() if isinstance(value, models.QuerySet) else value in (None, "", [], ())
             if is_empty and operator not in VALUELESS:
                 continue
             shown = "" if is_empty else _shown(value, self.form.fields[name])

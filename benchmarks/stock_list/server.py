@@ -1,7 +1,8 @@
 """The stock packages put together, showing the very tables: `gunicorn benchmarks.stock_list.server:application`.
 
 unfold's, guardian's and simple-history's ModelAdmin as their documentation says, with the nine columns of our list of
-orders. Whoever asks is let in without a login or a session, which costs stock less than us; it knows no scopes.
+orders and the middleware that `startproject` writes down. Who asks has a session and holds every right there is, so that
+no right has to be looked up; it knows no scopes.
 """
 
 from __future__ import annotations
@@ -34,8 +35,19 @@ def _configure() -> None:
             "guardian",
             "benchmarks.stock_list",
         ],
-        MIDDLEWARE=["benchmarks.stock_list.server.let_in", "django.contrib.messages.middleware.MessageMiddleware"],
-        MESSAGE_STORAGE="django.contrib.messages.storage.cookie.CookieStorage",
+        MIDDLEWARE=[
+            "django.middleware.security.SecurityMiddleware",
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.middleware.common.CommonMiddleware",
+            "django.middleware.csrf.CsrfViewMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "django.contrib.messages.middleware.MessageMiddleware",
+            "django.middleware.clickjacking.XFrameOptionsMiddleware",
+        ],
+        AUTHENTICATION_BACKENDS=[
+            "django.contrib.auth.backends.ModelBackend",
+            "guardian.backends.ObjectPermissionBackend",
+        ],
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -54,18 +66,6 @@ def _configure() -> None:
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     )
     django.setup()
-
-
-def let_in(get_response):  # type: ignore[no-untyped-def]
-    from django.contrib.auth.models import User
-
-    somebody = User(pk=1, username="stock", is_staff=True, is_superuser=True, is_active=True)
-
-    def middleware(request):  # type: ignore[no-untyped-def]
-        request.user = somebody
-        return get_response(request)
-
-    return middleware
 
 
 _configure()

@@ -85,7 +85,9 @@ def _by_reference(model: Any, term: str, user: Any, how: str = "startswith") -> 
     for reference in (*getattr(model, "natural_key_fields", ())[:1], *getattr(model, "search_references", ())):
         if treatment_of(user, model, reference):
             continue
-        begins = Q(**{f"{reference}__{how}": term}) | Q(**{f"{reference}__{how}": term.upper()})
+        begins = Q()
+        for written in dict.fromkeys((term, term.upper())):
+            begins |= Q(**{f"{reference}__{how}": written})
         # An index on references leaves out the empty ones.
         found |= begins & ~Q(**{reference: ""})
     return found

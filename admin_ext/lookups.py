@@ -20,30 +20,35 @@ BIGGEST = 1 << 63
 @ForeignObject.register_lookup
 @Field.register_lookup
 class AnyOf(Lookup):
-    """The column is one of the values. They go to the database as they are, as one array."""
+    """The column is one of the values. They go to the database as they are, as one array, put together once."""
 
     lookup_name = "any_of"
+    kind = ""
 
-    def get_prep_lookup(self) -> list[Any]:
-        return list(self.rhs)
+    def get_prep_lookup(self) -> Any:
+        values = list(self.rhs)
+        if set(map(type, values)) == {int} and min(values) > -BIGGEST and max(values) < BIGGEST:
+            self.kind = "bigint[]"
+            return as_array(values)
+        if isinstance(self.lhs.output_field, CharField | TextField) and all(type(text) is str for text in values):
+            self.kind = "text[]"
+            return as_text_array(values)
+        return values
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         lhs, params = self.process_lhs(compiler, connection)
-        if set(map(type, self.rhs)) == {int} and min(self.rhs) > -BIGGEST and max(self.rhs) < BIGGEST:
-            return f"{lhs} = ANY({self.array('%s::bigint[]')})", [*params, as_array(self.rhs)]
-        if isinstance(self.lhs.output_field, CharField | TextField) and all(type(text) is str for text in self.rhs):
-            return f"{lhs} = ANY({self.array('%s::text[]')})", [*params, as_text_array(self.rhs)]
-        return f"{lhs} = ANY(%s)", [*params, self.rhs]
+        return f"{lhs} = ANY({self.array() if self.kind else '%s'})", [*params, self.rhs]
 
-    def array(self, values: str) -> str:
+    def array(self) -> str:
         """The values as the planner is to see them."""
-        return values
+        return f"%s::{self.kind}"
 
 
 @ForeignObject.register_lookup
 @Field.register_lookup
 class AmongFew(AnyOf):
-    """The column is one of the values, and they are few beside the table: it is worth looking each of them up.
+    """The column is one of the values, and they are few beside the table: it is worth looking each of them up. Keys may come
+    as PostgreSQL writes an array of them.
 
     The planner is not told how many they are and takes them to be ten. Of ten thousand that it knew to be in ten million
     rows it would think to meet a page of them soon along the list's order, where they may all be at its end; for five
@@ -52,8 +57,14 @@ class AmongFew(AnyOf):
 
     lookup_name = "among_few"
 
-    def array(self, values: str) -> str:
-        return f"(SELECT {values})::{values.partition('::')[2]}"
+    def get_prep_lookup(self) -> Any:
+        if isinstance(self.rhs, str):
+            self.kind = "bigint[]"
+            return self.rhs
+        return super().get_prep_lookup()
+
+    def array(self) -> str:
+        return f"(SELECT %s::{self.kind})::{self.kind}"
 
 
 def as_text_array(texts: Sequence[str]) -> str:

@@ -15,9 +15,9 @@ from django.urls import URLPattern, path, reverse
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import can
 from admin_ext.admin.bulk_edit_form import EditForm
-from admin_ext.admin.changelist import styled
 from admin_ext.admin.choices import is_key
 from admin_ext.admin.kept_selections import SALT, from_address, in_address
+from admin_ext.admin.looks import styled
 from admin_ext.admin.related import shown
 from admin_ext.admin.verbs import Verb
 from admin_ext.filtering.selection import Selection

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import messages
-from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
-from django.contrib.admin.widgets import AutocompleteMixin, AutocompleteSelectMultiple
 from django.db import models
 from django.http import HttpRequest
-from django.template.loader import render_to_string
 from django.utils.http import urlencode
-from django.utils.safestring import SafeString
 from unfold import widgets
 from unfold.views import ChangeList
 
 from admin_ext.access.fields import treatment_of
-from admin_ext.admin.choices import shown_again
+from admin_ext.admin.filter_panel import FilterSetSpec
 from admin_ext.admin.instants import PARAMETERS, in_this_time
 from admin_ext.admin.kept_selections import kept
 from admin_ext.admin.paging import LAST, KeysetPaginator, Page, page_of
 from admin_ext.admin.related import hide_related
 from admin_ext.admin.results import ResultTable, can_show
-from admin_ext.admin.select_html import operator_html
 from admin_ext.filtering.counting import Count, count
 from admin_ext.filtering.facets import facets
 from admin_ext.filtering.filterset import FilterSet
 from admin_ext.filtering.list_state import COLUMNS, DENSITY, SIZE, SORT, VIEW, ListState
-from admin_ext.filtering.operators import SUFFIX
 from admin_ext.filtering.patience import within
 
 # Set on a request that wants the question of a list, and none of its rows.
@@ -40,89 +33,10 @@ PASTED = "pasted"
 FACETS_PATIENCE_MS = 500
 # Sums all rows of the list, not only those of the page.
 TOTALS = "_totals"
-# The ends of a range, aloud.
-ENDS = {"min": "from", "max": "to", "after": "from", "before": "to"}
 # Parameters of a list's address that are no filters.
 NO_FILTERS = frozenset(
     {PASTED, "q", "o", "p", "e", "all", "_facets", "_changelist_filters", "_popup", "_to_field", TOTALS, *PARAMETERS}
 ) | {VIEW, COLUMNS, SORT, SIZE, DENSITY}
-
-
-# Filters of which none is asked, as HTML: by their FilterSet, their names, and the site that completes related rows.
-_drawn: dict[tuple[type[FilterSet], tuple[str, ...], Any], SafeString] = {}
-
-
-class FilterSetSpec:
-    """Shows a whole FilterSet where Django shows one list filter."""
-
-    title = "filters"
-    template = "admin_ext/filterset.html"
-
-    def __init__(self, filterset: FilterSet, request: HttpRequest) -> None:
-        self.filterset = filterset
-        self.request = request
-        self.used_parameters = {
-            name: request.GET.getlist(name) for name in filterset.parameters(request.user) if name in request.GET
-        }
-
-    def has_output(self) -> bool:
-        return True
-
-    def choices(self, changelist: ChangeList) -> list[dict[str, Any]]:
-        return [{"fields": self._fields(changelist), "facets": f"facets/{changelist.get_query_string()}"}]
-
-    def _fields(self, changelist: ChangeList) -> SafeString:
-        """The filters, drawn. Where none is asked they look alike to everybody who has the same, and are drawn once."""
-        filterset = self.filterset
-        kind = (type(filterset), tuple(filterset.filters), changelist.model_admin.admin_site)
-        if not filterset.is_asked and kind in _drawn:
-            return _drawn[kind]
-        html = self._draw(changelist)
-        if not filterset.is_asked and _offers_the_same_to_all(filterset):
-            _drawn[kind] = html
-        return html
-
-    def _draw(self, changelist: ChangeList) -> SafeString:
-        form = self.filterset.form
-        for name, field in form.fields.items():
-            if isinstance(field, forms.ModelMultipleChoiceField):
-                self._complete(changelist, name, field)
-            for part, suffix in zip(
-                getattr(field.widget, "widgets", ()), getattr(field.widget, "suffixes", ()), strict=False
-            ):
-                part.attrs["aria-label"] = f"{field.label}: {ENDS.get(suffix, suffix)}".removesuffix(": ")
-        styled(form)
-        asked = [(form[name], self._operator(form, name)) for name in self.filterset.filters]
-        return render_to_string("admin_ext/filterset_fields.html", {"media": form.media, "asked": asked})
-
-    @staticmethod
-    def _operator(form: forms.Form, name: str) -> str:
-        """How a filter compares; "" where it can in one way only."""
-        if f"{name}_{SUFFIX}" not in form.fields:
-            return ""
-        field: Any = form[f"{name}_{SUFFIX}"]
-        return operator_html(field.html_name, str(form[name].label), tuple(field.field.choices), str(field.data or ""))
-
-    def _complete(self, changelist: ChangeList, name: str, field: forms.ModelMultipleChoiceField) -> None:
-        """Offer related rows as the person types, never all of them in a page."""
-        site = changelist.model_admin.admin_site
-        each = self.filterset.filters[name]
-        column = getattr(each, "column", None) or get_fields_from_path(changelist.model, each.field_name)[-1]
-        related = getattr(column, "remote_field", None)
-        if related and site._registry.get(related.model):
-            field.bound_data = shown_again  # type: ignore[method-assign]
-            field.widget = AutocompleteSelectMultiple(
-                column, site, choices=field.choices, attrs={"data-theme": "admin-autocomplete"}
-            )
-
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet) -> models.QuerySet:
-        return self.filterset.narrowed(queryset)
-
-    def expected_parameters(self) -> list[str]:
-        return sorted(self.filterset.parameters(self.request.user))
-
-    def get_facet_queryset(self, changelist: ChangeList) -> None:
-        return None
 
 
 class FilterSetChangeList(ChangeList):
@@ -316,13 +230,6 @@ class FilterSetChangeList(ChangeList):
         return filterset_class.parameters(self.user) if filterset_class else set()
 
 
-def _offers_the_same_to_all(filterset: FilterSet) -> bool:
-    """Whether no rows stand in the drawn filters, and nothing that a function finds."""
-    found = any(callable(each.extra.get("choices")) for each in filterset.filters.values())
-    related = [field for field in filterset.form.fields.values() if isinstance(field, forms.ModelChoiceField)]
-    return not found and all(isinstance(field.widget, AutocompleteMixin) for field in related)
-
-
 def ordered_by(order: Any) -> str:
     """The ORM path that an entry of an ordering looks at; "" for one that looks at more than one column."""
     expression = getattr(order, "expression", order)
@@ -331,30 +238,3 @@ def ordered_by(order: Any) -> str:
 
 def _told(filterset: FilterSet) -> str:
     return "; ".join(f"{name}: {' '.join(errors)}" for name, errors in filterset.errors.items())
-
-
-def styled(form: forms.Form) -> forms.Form:
-    """Give a form unfold's look."""
-    for field in form.fields.values():
-        for widget in getattr(field.widget, "widgets", [field.widget]):
-            if isinstance(widget, AutocompleteMixin):
-                continue
-            if isinstance(widget, forms.CheckboxInput):
-                widget.attrs.setdefault("class", " ".join(widgets.CHECKBOX_CLASSES))
-            elif isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
-                continue
-            elif isinstance(widget, forms.Select):
-                classes = widgets.BASE_INPUT_CLASSES if widget.allow_multiple_selected else widgets.SELECT_CLASSES
-                widget.attrs.setdefault("class", " ".join(classes))
-                if not widget.allow_multiple_selected:
-                    widget.template_name = "unfold/widgets/select.html"
-            elif isinstance(widget, forms.Textarea):
-                widget.attrs.setdefault("class", " ".join(widgets.TEXTAREA_CLASSES))
-                widget.attrs["rows"] = 3
-            elif isinstance(widget, forms.FileInput):
-                # unfold's script wants every file input to look like its own.
-                field.widget = widgets.UnfoldAdminFileFieldWidget(widget.attrs)
-                field.widget.is_required = field.required
-            else:
-                widget.attrs.setdefault("class", " ".join(widgets.INPUT_CLASSES))
-    return form

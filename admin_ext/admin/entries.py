@@ -12,8 +12,8 @@ from django.urls import URLPattern, path, reverse
 from unfold.widgets import CHECKBOX_CLASSES
 
 from admin_ext.access.rights import can, restrict
-from admin_ext.admin.changelist import styled
 from admin_ext.admin.holders import answer_to
+from admin_ext.admin.looks import styled
 from admin_ext.admin.related import shown
 from admin_ext.admin.verbs import RecordField
 from admin_ext.granting.assigning import Outcome

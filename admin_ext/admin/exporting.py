@@ -14,9 +14,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from admin_ext.access.rights import NotPermitted
-from admin_ext.admin.changelist import styled
 from admin_ext.admin.chosen_columns import chosen_columns
 from admin_ext.admin.instants import address_of_now
+from admin_ext.admin.looks import styled
 from admin_ext.filtering.instants import InstantNotUsable
 from admin_ext.transfers.definitions import DefinitionNotUsable, save_definition
 from admin_ext.transfers.export_columns import UnknownColumn, label_of, offered_columns, related_columns

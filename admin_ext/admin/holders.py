@@ -18,7 +18,7 @@ from unfold.widgets import CHECKBOX_CLASSES
 
 from admin_ext.access.rights import NotPermitted, can, restrict
 from admin_ext.admin.bulk import SALT, ask_on_page
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.admin.ticks import Ticks, place_ticks, role_ticks, why_not
 from admin_ext.admin.verbs import ReasonForm, RecordField
 from admin_ext.audit.context import change_set

@@ -15,7 +15,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_POST
 
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.audit.access_log import note_access
 from admin_ext.audit.models import Access
 from admin_ext.models import Attachment, Note, Record

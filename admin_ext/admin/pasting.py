@@ -10,8 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from admin_ext.admin.changelist import PASTED, styled
+from admin_ext.admin.changelist import PASTED
 from admin_ext.admin.kept_selections import keep
+from admin_ext.admin.looks import styled
 from admin_ext.filtering.pasting import TooManyReferences, match_references, references_of
 from admin_ext.filtering.selection import Selection
 

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import can
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.admin.values import in_words, names_of
 from admin_ext.admin.verbs import ReasonForm
 from admin_ext.audit.access_log import NotNoted, note_access

@@ -19,7 +19,7 @@ from admin_ext.access.deleted import can_deleted, restrict_deleted
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.fields import told, treatment_of
 from admin_ext.access.rights import NotPermitted, can
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.admin.related import shown
 from admin_ext.admin.values import in_words, names_of
 from admin_ext.admin.verbs import ReasonForm

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from admin_ext.access.rights import NotPermitted, can
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.audit.access_log import note_access
 from admin_ext.audit.context import change_set
 from admin_ext.audit.models import Access, Door

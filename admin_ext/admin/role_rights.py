@@ -12,8 +12,8 @@ from django.urls import URLPattern, path, reverse
 from unfold.widgets import CHECKBOX_CLASSES
 
 from admin_ext.access.rights import can
-from admin_ext.admin.changelist import styled
 from admin_ext.admin.holders import PlacesViewMixin, answer_to
+from admin_ext.admin.looks import styled
 from admin_ext.admin.ticks import why_not
 from admin_ext.admin.verbs import ReasonForm
 from admin_ext.granting.assigning import Outcome

@@ -13,9 +13,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from admin_ext.access.rights import NotPermitted, restrict
-from admin_ext.admin.changelist import NO_FILTERS, styled
+from admin_ext.admin.changelist import NO_FILTERS
 from admin_ext.admin.exporting import ExportViewsMixin
 from admin_ext.admin.instants import asked_instant
+from admin_ext.admin.looks import styled
 from admin_ext.admin.mapping import MappingViewsMixin
 from admin_ext.admin.pasting import PasteViewsMixin
 from admin_ext.filtering.selection import Selection

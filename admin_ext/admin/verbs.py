@@ -17,8 +17,8 @@ from django.db import models
 
 from admin_ext.access.fields import fields as field_rights
 from admin_ext.access.rights import can, restrict
-from admin_ext.admin.changelist import styled
 from admin_ext.admin.choices import shown_again
+from admin_ext.admin.looks import styled
 from admin_ext.admin.related import has_rights
 from admin_ext.services import call_service
 

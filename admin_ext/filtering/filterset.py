@@ -107,7 +107,7 @@ class FilterSet(django_filters.FilterSet):
 
     def filter_queryset(self, queryset: models.QuerySet, *, but: str = "") -> models.QuerySet:
         """The rows that pass each filter, asked by its operator; all filters but one where `but` names it."""
-        if not self.is_asked:
+        if not self.asked:
             return queryset
         given = self.form.cleaned_data
         for name, each in self.filters.items():
@@ -123,20 +123,22 @@ class FilterSet(django_filters.FilterSet):
     @classmethod
     def parameters(cls, user: Any) -> set[str]:
         """The names under which the filters of `user` appear in an address: `credit_limit_min` as well as `status`."""
-        names: set[str] = set()
-        for name in cls.names_for(user):
-            each = cls.base_filters[name]
-            suffixes = getattr(each.field_class.widget, "suffixes", [])
-            names.update({name}, {f"{name}_{suffix}" for suffix in suffixes if suffix})
-        return names | {f"{name}_{SUFFIX}" for name in cls.operators() if name in names}
+        return {parameter for name in cls.names_for(user) for parameter in cls.parameters_of(name)}
+
+    @classmethod
+    def parameters_of(cls, name: str) -> set[str]:
+        """The names under which one filter appears in an address, its operator among them."""
+        suffixes = getattr(cls.base_filters[name].field_class.widget, "suffixes", [])
+        names = {name, *(f"{name}_{suffix}" for suffix in suffixes if suffix)}
+        return names | {f"{name}_{SUFFIX}"} if name in cls.operators() else names
 
     @cached_property
-    def is_asked(self) -> bool:
-        """Whether the address says anything of these filters. If not, every row passes, and there is nothing to understand."""
-        return any(name in self.data for name in self.parameters(getattr(self.request, "user", None)))
+    def asked(self) -> set[str]:
+        """The filters of which the address says anything. Without any, every row passes, and there is nothing to understand."""
+        return {name for name in self.filters if any(each in self.data for each in self.parameters_of(name))}
 
     def is_valid(self) -> bool:
-        return not self.is_asked or super().is_valid()
+        return not self.asked or super().is_valid()
 
     def narrowed(self, queryset: models.QuerySet) -> models.QuerySet:
         """The rows that pass; none at all when a value cannot be understood, so that nobody acts on too many."""
@@ -144,7 +146,7 @@ class FilterSet(django_filters.FilterSet):
 
     def described(self) -> list[tuple[str, str, str]]:
         """What is active, for people: (parameter, label, value)."""
-        if not self.is_asked or not self.is_valid():
+        if not self.asked or not self.is_valid():
             return []
         active, given, operators = [], self.form.cleaned_data, self.operators()
         for name, each in self.filters.items():

@@ -44,7 +44,7 @@ def search(queryset: models.QuerySet[M], term: str, user: Any) -> models.QuerySe
     keys = few_matches(model._base_manager.alias(**vectors).filter(found), told=f"{term} {columns}")
     if keys is None:
         return cast("models.QuerySet[M]", queryset.alias(**vectors)).filter(found)
-    return queryset.filter(pk__among_few=keys) if keys else queryset.none()
+    return queryset.filter(pk__among_few=keys) if keys != "{}" else queryset.none()
 
 
 def best_matches(queryset: models.QuerySet[M], term: str, user: Any, limit: int) -> list[M]:

@@ -17,9 +17,9 @@ from django.views.decorators.http import require_http_methods
 from unfold.decorators import display
 
 from admin_ext.access.rights import restrict
-from admin_ext.admin.changelist import styled
 from admin_ext.admin.endless import EndlessChangeList
 from admin_ext.admin.forms import NOT_VISIBLE
+from admin_ext.admin.looks import styled
 from admin_ext.admin.options import ReadOnlyModelAdmin
 from admin_ext.admin.related import link
 from admin_ext.admin.screens.explain import address_of, may_explain

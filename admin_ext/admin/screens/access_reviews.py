@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from admin_ext.access.rights import NotPermitted, can, restrict
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.admin.options import ReadOnlyModelAdmin, explain
 from admin_ext.admin.related import link
 from admin_ext.admin.screens.explain import address_of, may_explain

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from admin_ext.access.rights import can, restrict
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.admin.options import ReadOnlyModelAdmin
 from admin_ext.admin.screens.evidence import EvidenceViewsMixin, history_url, shown_act
 from admin_ext.admin.screens.questions import TimelineForm

@@ -16,7 +16,7 @@ from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 
 from admin_ext.access.rights import NotPermitted
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.admin.screens.questions import TimelineForm
 from admin_ext.admin.verbs import OptionalReasonForm
 from admin_ext.audit.history import tracked_models

@@ -24,9 +24,9 @@ from admin_ext.access.explain import explain, explained_people
 from admin_ext.access.facts import PastNotKept, keeps_past
 from admin_ext.access.rights import can, permission, restrict, whole_of
 from admin_ext.access.who import Who, who_may
-from admin_ext.admin.changelist import styled
 from admin_ext.admin.choices import is_key
 from admin_ext.admin.instants import for_input, told
+from admin_ext.admin.looks import styled
 from admin_ext.admin.related import has_rights
 from admin_ext.admin.screens.refusals import ReferenceNotUsable, read_reference
 from admin_ext.audit.access_log import note_view

@@ -17,7 +17,7 @@ from django.utils.html import format_html
 
 from admin_ext.access.facts import Facts
 from admin_ext.access.rights import permission
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.audit.middleware import mark_missed
 from admin_ext.notices.models import Notice, notify
 

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.decorators import display
 
 from admin_ext.access.rights import NotPermitted
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.admin.options import ReadOnlyModelAdmin, explain
 from admin_ext.admin.screens.jobs import STATE_COLOURS
 from admin_ext.audit.context import change_set

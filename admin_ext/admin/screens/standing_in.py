@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from admin_ext.access.rights import NotPermitted, can
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.admin.options import ReadOnlyModelAdmin, explain
 from admin_ext.admin.verbs import ReasonForm
 from admin_ext.audit.context import change_set

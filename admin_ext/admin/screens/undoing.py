@@ -9,7 +9,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from admin_ext.access.rights import NotPermitted, restrict
-from admin_ext.admin.changelist import styled
+from admin_ext.admin.looks import styled
 from admin_ext.admin.verbs import ReasonForm
 from admin_ext.audit.models import ChangeSet, Door
 from admin_ext.plans.models import Action, Plan

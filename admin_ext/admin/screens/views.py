@@ -15,7 +15,8 @@ from django.views.decorators.http import require_safe
 from unfold.decorators import display
 
 from admin_ext.access.rights import NotPermitted, can, restrict
-from admin_ext.admin.changelist import NO_FILTERS, styled
+from admin_ext.admin.changelist import NO_FILTERS
+from admin_ext.admin.looks import styled
 from admin_ext.admin.opened_views import labels_by_path
 from admin_ext.admin.options import ModelAdmin
 from admin_ext.admin.queues import queue_urls

@@ -67,6 +67,8 @@ def _make_role(connection: psycopg.Connection, role: str, password: str | None) 
     if role == APP:
         # Pages of the record ask many tables a little: compiling such a query costs more than running it.
         connection.execute(sql.SQL("ALTER ROLE {} SET jit = off").format(sql.Identifier(role)))
+        # Nor are more processes begun for a page, of which many are made at a time; for a count of millions they are.
+        connection.execute(sql.SQL("ALTER ROLE {} SET parallel_setup_cost = 20000").format(sql.Identifier(role)))
     # A login that is not a superuser must belong to a role to make a database that the role owns.
     if role == OWNER and not _is_superuser(connection):
         connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(role)))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+from html import escape
 from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import models
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
-from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from admin_ext.admin.instants import in_this_time
 from admin_ext.filtering.telling import has_rights, hide_related
@@ -40,7 +41,10 @@ def link(row: Any, text: str = "") -> Any:
     address = f"{around[0]}{row.pk}{around[1]}"
     if getattr(row, "has_past", False):
         address = in_this_time(address)
-    return format_html('<a href="{}" class="text-link">{}</a>', address, text or row)
+    told = text or str(row)
+    if not isinstance(told, SafeString):
+        told = escape(told)
+    return SafeString(f'<a href="{escape(address)}" class="text-link">{told}</a>')
 
 
 @functools.cache

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
+from html import escape  # Django's own asks of each text whether it is a promise
 from typing import Any
 
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -22,7 +23,7 @@ from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db import models
 from django.urls import NoReverseMatch
 from django.utils.functional import cached_property
-from django.utils.html import conditional_escape, escape
+from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 from unfold import utils
 from unfold.admin import checkbox
@@ -33,6 +34,8 @@ KEY = "OPSADMINKEY"
 _SPACES = re.compile(r"[ \t\r\n]+")
 # Values that show alike whenever they are equal.
 _SAME_EVERYWHERE = (datetime.date, datetime.datetime, Decimal, int)
+# What a column's method says of how its values look.
+_MARKS = ("label", "boolean", "dropdown", "header")
 _SAME_LOOKS = (str, bool, datetime.date, type(None))
 
 
@@ -78,7 +81,7 @@ def _column(changelist: Any, place: int, name: Any, text: Any) -> Callable[[Any]
     """A function that makes the column's cell of a row."""
     if name == "action_checkbox":
         return _checkbox(changelist)
-    css, label = f"field-{_coerce_field_name(name, place)}", escape(text)
+    css, label = f"field-{_coerce_field_name(name, place)}", escape(str(text))
     show = _shown(changelist, name)
     if not _is_link(changelist, place, name):
 
@@ -122,7 +125,7 @@ def _checkbox(changelist: Any) -> Callable[[Any], str]:
     _, _, rest = rest.partition('"')
 
     def cell(row: Any) -> str:
-        said = f'{start}{label}Select {escape(row)}"{rest}' if found else after
+        said = f'{start}{label}Select {escape(str(row))}"{rest}' if found else after
         return f'<td class="action-checkbox" data-label="Select record">{before}{row.pk}{said}</td>'
 
     return cell
@@ -142,11 +145,11 @@ def _link(changelist: Any) -> Callable[[Any, str], str]:
     except NoReverseMatch:
         return lambda row, shown: shown
     whole = add_preserved_filters({"preserved_filters": changelist.preserved_filters, "opts": changelist.opts}, address)
-    before, _, after = escape(whole).partition(KEY)
+    before, _, after = escape(str(whole)).partition(KEY)
 
     def link(row: Any, shown: str) -> str:
-        opener = f' data-popup-opener="{escape(row.serializable_value(attribute))}"' if changelist.is_popup else ""
-        key = escape(quote(getattr(row, changelist.pk_attname)))
+        opener = f' data-popup-opener="{escape(str(row.serializable_value(attribute)))}"' if changelist.is_popup else ""
+        key = escape(str(quote(getattr(row, changelist.pk_attname))))
         return f'<a href="{before}{key}{after}" class="ops-row-link"{opener}>{shown}</a>'
 
     return link
@@ -166,6 +169,7 @@ def _shown(changelist: Any, name: Any) -> Callable[[Any], tuple[str, bool]]:
     else:
         attribute = None
     memo: dict[Any, str] = {}
+    is_plain = attribute is not None and not any(getattr(attribute, mark, False) for mark in _MARKS)
 
     def show(row: Any) -> tuple[str, bool]:
         found = attribute
@@ -176,6 +180,8 @@ def _shown(changelist: Any, name: Any) -> Callable[[Any], tuple[str, bool]]:
                 value = found(row)
         except ObjectDoesNotExist:
             return conditional_escape(empty), False
+        if is_plain and type(value) is SafeString:  # a link, most of the time
+            return value, False
         return _value_shown(row, name, found, value, empty, memo), isinstance(value, datetime.date | datetime.time)
 
     return show

@@ -141,7 +141,7 @@ def _refers(row: Any, field: models.ForeignKey) -> bool:
 def _visible(model: type[models.Model], keys: set[int], user: Any) -> set[int]:
     if not keys or user.is_superuser or not access_of(user).where(model, "view"):
         return keys
-    rows = restrict(model._default_manager.filter(pk__in=keys), user, "view").order_by()
+    rows = restrict(model._default_manager.filter(pk__any_of=keys), user, "view").order_by()
     return set(rows.values_list("pk", flat=True))
 
 

@@ -64,18 +64,18 @@ class FilterSetSpec:
         return _drawn[kind]
 
     def _draw(self, changelist: ChangeList, name: str) -> SafeString:
-        form = self.filterset.form
-        self._prepare(changelist, name)
+        form = self.filterset.form if name in self.filterset.asked else self.filterset.whole_form
+        self._prepare(changelist, form, name)
         context = {"field": form[name], "operator": self._operator(form, name)}
         return render_to_string("admin_ext/filterset_field.html", context)
 
     def _media(self, changelist: ChangeList) -> SafeString:
         for name in self.filterset.filters:
-            self._prepare(changelist, name)
-        return self.filterset.form.media.render()
+            self._prepare(changelist, self.filterset.whole_form, name)
+        return self.filterset.whole_form.media.render()
 
-    def _prepare(self, changelist: ChangeList, name: str) -> None:
-        field = self.filterset.form.fields[name]
+    def _prepare(self, changelist: ChangeList, form: forms.Form, name: str) -> None:
+        field = form.fields[name]
         if isinstance(field, forms.ModelMultipleChoiceField):
             self._complete(changelist, name, field)
         for part, suffix in zip(

@@ -12,6 +12,7 @@ import hashlib
 from typing import Any
 
 from django.core.cache import cache
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
 
 from admin_ext.audit.past import instant_looked_at
@@ -20,6 +21,8 @@ BIG = 50_000
 """A table of fewer rows is read as fast as anything."""
 FEW = 20_000
 """Up to how many rows are named by key."""
+WORTH_ASKING = 1_000
+"""From so many keys on it is asked first which of them are in the list."""
 REMEMBERED = 3600
 """Seconds."""
 # By the index, and with room to remember each row that it names: rows that are only remembered by their page are read again.
@@ -46,14 +49,30 @@ def few_matches(rows: models.QuerySet, *, told: str) -> str | None:
         cursor.execute(f"SELECT {', '.join('current_setting(%s)' for _ in _BY_INDEX)}", list(_BY_INDEX))
         usual = cursor.fetchone()
         _set(cursor, _BY_INDEX.values())
-        sql, parameters = rows.order_by().values_list("pk")[: FEW + 1].query.sql_with_params()
-        cursor.execute(f"SELECT count(*), coalesce(array_agg(key), '{{}}')::text FROM ({sql}) found (key)", parameters)
-        found, keys = cursor.fetchone()
+        found, keys = _found(cursor, rows.order_by()[: FEW + 1])
         _set(cursor, usual)
     if found <= FEW:
-        return str(keys)
+        return keys
     cache.set(remembered, True, REMEMBERED)
     return None
+
+
+def those_of(queryset: models.QuerySet, keys: str) -> str:
+    """Of many keys those that name rows of `queryset`, which is asked for them again and again: for a page, and to count."""
+    if keys.count(",") < WORTH_ASKING:
+        return keys
+    with connection.cursor() as cursor:
+        return _found(cursor, queryset.filter(pk__among_few=keys).order_by())[1]
+
+
+def _found(cursor: Any, rows: models.QuerySet) -> tuple[int, str]:
+    """How many rows there are, and their keys."""
+    try:
+        sql, parameters = rows.values_list("pk").query.sql_with_params()
+    except EmptyResultSet:
+        return 0, "{}"
+    cursor.execute(f"SELECT count(*), coalesce(array_agg(key), '{{}}')::text FROM ({sql}) found (key)", parameters)
+    return cursor.fetchone()
 
 
 def _is_big(model: type[models.Model]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, ClassVar
 
 import django_filters
@@ -90,28 +91,36 @@ class FilterSet(django_filters.FilterSet):
         }
 
     @classmethod
+    @cache
     def operators(cls) -> dict[str, dict[str, str]]:
         """By each filter that has operators, their words."""
         declared = {name: operators_of(each, cls._meta.model) for name, each in cls.base_filters.items()}
         return {name: operators for name, operators in declared.items() if operators}
 
     def get_form_class(self) -> type[forms.Form]:
-        """The filters' form, with a choice of operator beside each filter that has some."""
-        form = super().get_form_class()
+        """The form that understands what is asked; of the other filters nobody needs a field."""
+        return self._form_of(self.asked)
+
+    @cached_property
+    def whole_form(self) -> forms.Form:
+        """The form of all filters, to be drawn."""
+        return self._form_of(set(self.filters))(self.data, prefix=self.form_prefix)
+
+    def _form_of(self, names: set[str]) -> type[forms.Form]:
+        """A form of some filters, with a choice of operator beside each that has some."""
+        fields: dict[str, forms.Field] = {name: each.field for name, each in self.filters.items() if name in names}
         for name, operators in self.operators().items():
-            if name in self.filters:
-                form.base_fields[f"{name}_{SUFFIX}"] = forms.ChoiceField(
+            if name in fields:
+                fields[f"{name}_{SUFFIX}"] = forms.ChoiceField(
                     choices=list(operators.items()), required=False, label=f"{self.filters[name].label}: how"
                 )
-        return form
+        return type(f"{type(self).__name__}Form", (self._meta.form,), fields)
 
     def filter_queryset(self, queryset: models.QuerySet, *, but: str = "") -> models.QuerySet:
         """The rows that pass each filter, asked by its operator; all filters but one where `but` names it."""
-        if not self.asked:
-            return queryset
-        given = self.form.cleaned_data
+        given = self.form.cleaned_data if self.asked else {}
         for name, each in self.filters.items():
-            if name == but:
+            if name == but or name not in self.asked:
                 continue
             operator = given.get(f"{name}_{SUFFIX}", "")
             if operator:
@@ -126,6 +135,7 @@ class FilterSet(django_filters.FilterSet):
         return {parameter for name in cls.names_for(user) for parameter in cls.parameters_of(name)}
 
     @classmethod
+    @cache
     def parameters_of(cls, name: str) -> set[str]:
         """The names under which one filter appears in an address, its operator among them."""
         suffixes = getattr(cls.base_filters[name].field_class.widget, "suffixes", [])
@@ -150,6 +160,8 @@ class FilterSet(django_filters.FilterSet):
             return []
         active, given, operators = [], self.form.cleaned_data, self.operators()
         for name, each in self.filters.items():
+            if name not in self.asked:
+                continue
             value, operator = given[name], given.get(f"{name}_{SUFFIX}", "")
             is_empty = value.query.is_empty() if isinstance(value, models.QuerySet) else value in (None, "", [], ())
             if is_empty and operator not in VALUELESS:

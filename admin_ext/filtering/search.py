@@ -17,7 +17,7 @@ from django.db.models import Q, Value
 from django.db.models.functions import Concat
 
 from admin_ext.access.fields import treatment_of
-from admin_ext.filtering.few import few_matches
+from admin_ext.filtering.few import few_matches, those_of
 from admin_ext.lookups import Contains, Folded, words_of
 
 M = TypeVar("M", bound=models.Model)
@@ -44,6 +44,7 @@ def search(queryset: models.QuerySet[M], term: str, user: Any) -> models.QuerySe
     keys = few_matches(model._base_manager.alias(**vectors).filter(found), told=f"{term} {columns}")
     if keys is None:
         return cast("models.QuerySet[M]", queryset.alias(**vectors)).filter(found)
+    keys = those_of(queryset, keys)
     return queryset.filter(pk__among_few=keys) if keys != "{}" else queryset.none()
 
 

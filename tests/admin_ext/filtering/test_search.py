@@ -9,12 +9,13 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from admin_ext.access.rights import restrict
 from admin_ext.filtering import few
 from admin_ext.filtering.search import best_matches, folded, search
 from apps.customers.models import Customer
 from apps.orders.models import Order
 from tests.contracts.world import make, person_for
-from tests.factories import CustomerFactory, police
+from tests.factories import CustomerFactory, UserFactory, give_role, grant, police
 
 pytestmark = pytest.mark.django_db
 
@@ -77,12 +78,13 @@ def test_references_come_first_and_the_exact_one_before_all():
     assert [row.pk for row in best_matches(everybody, "q", person, 8)] == [words.pk]
 
 
-@pytest.mark.parametrize(("most", "asked"), [(20_000, True), (1, False)])
-def test_rare_words_are_asked_of_the_index_and_find_the_same(monkeypatch, most, asked):
+@pytest.mark.parametrize(("most", "worth_asking", "asked"), [(20_000, 1_000, True), (20_000, 0, True), (1, 0, False)])
+def test_rare_words_are_asked_of_the_index_and_find_the_same(monkeypatch, most, worth_asking, asked):
     """As it goes with a big table, on a small one."""
     monkeypatch.setattr(few, "BIG", -2)
     cache.clear()
     monkeypatch.setattr(few, "FEW", most)
+    monkeypatch.setattr(few, "WORTH_ASKING", worth_asking)
     wanted = {str(CustomerFactory(name=name).pk) for name in ("Åsa Öberg", "Asa")}
     by_code = CustomerFactory(code="ASA-1", name="Someone Else")
     person = person_for(Customer)
@@ -90,6 +92,9 @@ def test_rare_words_are_asked_of_the_index_and_find_the_same(monkeypatch, most, 
         assert found("asa", person) == {*wanted, str(by_code.pk)}
     assert any("ANY(" in each["sql"] for each in queries) is asked
     assert not found("nobody", person)
+    elsewhere = grant(give_role(UserFactory(), "customers.view_customer"), "access_region", by_code.region)
+    assert list(search(restrict(Customer.objects.all(), elsewhere), "asa", elsewhere)) == [by_code]
+    assert not search(restrict(Customer.objects.all(), UserFactory()), "asa", person)
     with connection.cursor() as cursor:
         cursor.execute("SHOW enable_seqscan")
         assert cursor.fetchone()[0] == "on"

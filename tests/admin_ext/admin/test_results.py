@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
-from admin_ext.admin import changelist
+from admin_ext.admin import changelist, results
 from apps.customers.models import Customer
 from apps.orders.models import Order
 from tests.contracts.world import make, person_for
@@ -82,3 +84,17 @@ def test_a_hidden_row_stays_unnamed(client):
     CustomerFactory(name="CANARY")
     client.force_login(give_role(UserFactory(), "customers.view_customer"))
     assert "CANARY" not in client.get(reverse("admin:customers_customer_changelist")).text
+
+
+def test_an_instant_with_a_label_shows_in_each_persons_time():
+    """Labels are remembered from page to page; what looks different to others is not."""
+
+    def column(row):
+        return row
+
+    column.label = True
+    instant, shown = datetime(2026, 1, 31, 23, 30, tzinfo=UTC), []
+    for zone in ("UTC", "Asia/Tokyo", "UTC"):
+        with timezone.override(zone):
+            shown.append(results._value_shown(None, "column", column, instant, "-", {}))
+    assert shown[0] == shown[2] != shown[1] and "1 Feb" in shown[1]

@@ -67,9 +67,11 @@ class OpsAdminSite(UnfoldAdminSite):
         """Worked out once for a page: its sidebar, its menus and its context all ask."""
         if app_label is not None:
             return super().get_app_list(request, app_label)
-        if not hasattr(request, "_opsadmin_apps"):
-            request._opsadmin_apps = super().get_app_list(request)  # type: ignore[attr-defined]
-        return request._opsadmin_apps  # type: ignore[attr-defined]
+        whose, apps = getattr(request, "_opsadmin_apps", (None, []))
+        if whose is not request.user:
+            apps = super().get_app_list(request)
+            request._opsadmin_apps = request.user, apps  # type: ignore[attr-defined]
+        return apps
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The command palette: pages, and rows by reference or words; asked anew each time, so a lost right is lost."""

@@ -45,11 +45,11 @@ class FilterSetSpec:
 
     def choices(self, changelist: ChangeList) -> list[dict[str, Any]]:
         """What is drawn of the filters: one that is not asked looks alike to everybody who has it, and is drawn once."""
-        fields = [self._drawn(changelist, name) for name in self.filterset.filters]
+        fields = [self._field(changelist, name) for name in self.filterset.filters]
         media = self._kept(changelist, tuple(self.filterset.filters), lambda: self._media(changelist))
         return [{"media": media, "fields": fields, "facets": f"facets/{changelist.get_query_string()}"}]
 
-    def _drawn(self, changelist: ChangeList, name: str) -> SafeString:
+    def _field(self, changelist: ChangeList, name: str) -> SafeString:
         each, draw = self.filterset.filters[name], lambda: self._draw(changelist, name)
         # Rows stand in it, or what a function finds.
         differs = callable(each.extra.get("choices")) or (

@@ -104,11 +104,11 @@ class FilterSet(django_filters.FilterSet):
     @cached_property
     def whole_form(self) -> forms.Form:
         """The form of all filters, to be drawn."""
-        return self._form_of(set(self.filters))(self.data, prefix=self.form_prefix)
+        return self._form_of(self.filters)(self.data, prefix=self.form_prefix)
 
-    def _form_of(self, names: set[str]) -> type[forms.Form]:
+    def _form_of(self, filters: dict[str, django_filters.Filter]) -> type[forms.Form]:
         """A form of some filters, with a choice of operator beside each that has some."""
-        fields: dict[str, forms.Field] = {name: each.field for name, each in self.filters.items() if name in names}
+        fields: dict[str, forms.Field] = {name: each.field for name, each in filters.items()}
         for name, operators in self.operators().items():
             if name in fields:
                 fields[f"{name}_{SUFFIX}"] = forms.ChoiceField(
@@ -119,8 +119,8 @@ class FilterSet(django_filters.FilterSet):
     def filter_queryset(self, queryset: models.QuerySet, *, but: str = "") -> models.QuerySet:
         """The rows that pass each filter, asked by its operator; all filters but one where `but` names it."""
         given = self.form.cleaned_data if self.asked else {}
-        for name, each in self.filters.items():
-            if name == but or name not in self.asked:
+        for name, each in self.asked.items():
+            if name == but:
                 continue
             operator = given.get(f"{name}_{SUFFIX}", "")
             if operator:
@@ -143,9 +143,13 @@ class FilterSet(django_filters.FilterSet):
         return names | {f"{name}_{SUFFIX}"} if name in cls.operators() else names
 
     @cached_property
-    def asked(self) -> set[str]:
+    def asked(self) -> dict[str, django_filters.Filter]:
         """The filters of which the address says anything. Without any, every row passes, and there is nothing to understand."""
-        return {name for name in self.filters if any(each in self.data for each in self.parameters_of(name))}
+        return {
+            name: each
+            for name, each in self.filters.items()
+            if any(parameter in self.data for parameter in self.parameters_of(name))
+        }
 
     def is_valid(self) -> bool:
         return not self.asked or super().is_valid()
@@ -159,9 +163,7 @@ class FilterSet(django_filters.FilterSet):
         if not self.asked or not self.is_valid():
             return []
         active, given, operators = [], self.form.cleaned_data, self.operators()
-        for name, each in self.filters.items():
-            if name not in self.asked:
-                continue
+        for name, each in self.asked.items():
             value, operator = given[name], given.get(f"{name}_{SUFFIX}", "")
             is_empty = value.query.is_empty() if isinstance(value, models.QuerySet) else value in (None, "", [], ())
             if is_empty and operator not in VALUELESS:
